@@ -1,0 +1,114 @@
+"""Held-out tokens → loss in nats per token, perplexity, bits per byte.
+
+Windows do not overlap and every token is predicted once; the first is predicted from the end-of-text token, as at the
+beginning of a document.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from engine.model.gpt import GPT
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a model predicts a text: `loss` in nats per token, `bits_per_byte` of the text's UTF-8."""
+
+    bits_per_byte: float
+    loss: float
+    perplexity: float
+    tokens: int
+    bytes: int
+
+
+def evaluation(nats: float, tokens: int, n_bytes: int) -> Evaluation:
+    """The three figures from a sum of cross-entropies."""
+    loss = nats / max(tokens, 1)
+    return Evaluation(
+        bits_per_byte=nats / math.log(2) / max(n_bytes, 1),
+        loss=loss,
+        perplexity=math.exp(min(loss, 700.0)),
+        tokens=tokens,
+        bytes=n_bytes,
+    )
+
+
+@torch.no_grad()
+def window_losses(
+    model: GPT, tokens: NDArray[np.integer], first: int, windows: NDArray[np.int64], *, dtype: torch.dtype | None = None
+) -> NDArray[np.float64]:
+    """Sum of nats in each of `windows` (indices k: tokens kB … (k+1)B of the text, B the block size).
+
+    `first` is the token before the text (end-of-text). `dtype` bfloat16 computes the products in it.
+    """
+    block = model.config.block_size
+    device = model.embedding.weight.device
+    rows = max(1, min(64, 2**24 // (block * model.config.vocab_size)))
+    sums = np.zeros(len(windows))
+    training = model.training
+    model.eval()
+    for start in range(0, len(windows), rows):
+        chosen = windows[start : start + rows]
+        ids = np.full((len(chosen), block), first, dtype=np.int64)
+        targets = np.full((len(chosen), block), -100, dtype=np.int64)  # cross_entropy's ignore_index: past the text's end
+        for row, window in enumerate(chosen):
+            text = tokens[window * block : (window + 1) * block]
+            targets[row, : len(text)] = text
+            ids[row, 1 : len(text)] = text[:-1]
+            if window > 0:
+                ids[row, 0] = tokens[window * block - 1]
+        x, y = torch.from_numpy(ids).to(device), torch.from_numpy(targets).to(device)
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+            logits = model(x)
+        nats = F.cross_entropy(logits.float().flatten(0, 1), y.flatten(), reduction="none").view(len(chosen), block)
+        sums[start : start + rows] = nats.double().sum(dim=1).cpu().numpy()
+    model.train(training)
+    return sums
+
+
+def evaluate(
+    model: GPT,
+    tokens: NDArray[np.integer],
+    n_bytes: int,
+    *,
+    first: int,
+    seconds: float = math.inf,
+    max_windows: int | None = None,
+    dtype: torch.dtype | None = None,
+) -> Evaluation:
+    """Evaluate `tokens`, a text of `n_bytes`. When `seconds` or `max_windows` does not suffice for all of it, windows spread
+    evenly over the text are taken, and the bytes are counted in proportion to their tokens."""
+    block = model.config.block_size
+    count = math.ceil(len(tokens) / block)
+    order = _spread(count)
+    if max_windows is not None:
+        order = order[:max_windows]
+    begun, nats, seen, done = time.monotonic(), 0.0, 0, 0
+    rows = 16
+    while done < len(order):
+        chosen = np.sort(order[done : done + rows])
+        began = time.monotonic()
+        nats += float(window_losses(model, tokens, first, chosen, dtype=dtype).sum())
+        seen += int(np.minimum(block, len(tokens) - chosen * block).sum())
+        done += len(chosen)
+        now = time.monotonic()
+        if now - begun + (now - began) > seconds:
+            break
+        rows = min(64, rows * 2)
+    return evaluation(nats, seen, round(n_bytes * seen / max(len(tokens), 1)))
+
+
+def _spread(count: int) -> NDArray[np.int64]:
+    """0 … count-1 in an order whose every beginning is spread evenly (steps of the golden ratio; Weyl 1916)."""
+    step = max(1, round(count * 0.6180339887498949))
+    while math.gcd(step, count) != 1:
+        step += 1
+    return (np.arange(count, dtype=np.int64) * step) % max(count, 1)

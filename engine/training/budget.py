@@ -1,0 +1,252 @@
+"""What a run may use, minutes or steps, and when within it to evaluate, sample and save.
+
+A budget of minutes is wall-clock from the command's start, so everything is fitted to the clock: the learning rate, the intervals,
+and what is set aside for the final evaluation. A budget of steps or epochs depends on no clock where the weights or the choice of
+the best depend on it, so that the same run ends the same on any day.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from engine.config import TrainConfig
+
+if TYPE_CHECKING:
+    from engine.training.preparation import Job
+
+EVALUATIONS = 24
+SAMPLES = 12
+EARLIEST_MOMENT = 0.01
+SAVE_SECONDS = 30.0
+QUICK_TOKENS = 2**15
+LARGEST_FINAL_TOKENS = 2**21
+EXIT_SECONDS = 0.35
+"""What a process needs to write its last files and to end."""
+
+
+class Budget(Protocol):
+    """Asked by the trainer between two steps."""
+
+    quick_windows: int
+
+    def begin(self, step: int) -> None: ...
+    def stepped(self, step: int) -> None: ...
+    def used_up(self, step: int) -> bool: ...
+    def progress(self, step: int) -> float: ...
+    def seconds_left(self, step: int) -> float: ...
+    def tokens_per_second(self, tokens: int) -> float: ...
+    def evaluation_due(self, step: int) -> bool: ...
+    def evaluated(self, tokens: int, seconds: float) -> None: ...
+    def final_windows(self, tokens: int) -> int | None: ...
+    def sample_due(self, step: int) -> bool: ...
+    def sampled(self, step: int) -> bool: ...
+    def moment_due(self, step: int) -> bool: ...
+    def save_due(self, step: int) -> bool: ...
+    def saved(self, step: int, seconds: float = 0.0) -> None: ...
+    def state(self) -> dict[str, Any]: ...
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+def make_budget(config: TrainConfig, job: Job, clock: Callable[[], float]) -> Budget:
+    """The budget that a config asks for, on the job's tokens."""
+    block = job.model.config.block_size
+    windows = math.ceil(len(job.tokens.heldout) / block)
+    if config.budget == "minutes":
+        return MinutesBudget(config, clock, block, windows)
+    steps = config.steps
+    if not steps:
+        stride = config.stride or block
+        per_epoch = max(1, (len(job.tokens.train) - 1 - block) // stride + 1)
+        steps = max(1, math.ceil(config.epochs * per_epoch / (config.batch_size * config.accumulate)))
+    return StepsBudget(config, clock, block, windows, steps)
+
+
+class _Common:
+    """What both budgets share: the speed, the saves, and the moments, spread evenly on a logarithmic scale of progress."""
+
+    def __init__(self, config: TrainConfig, clock: Callable[[], float], block: int, windows: int) -> None:
+        self.config, self.clock, self.block, self.windows = config, clock, block, windows
+        self.quick_windows = min(windows, max(8, QUICK_TOKENS // block))
+        self.last_sample = self.last_save_step = -1
+        self.moments_kept = 0
+        self.save_seconds = 0.0
+        self.last_save = self.started = 0.0
+        self.recent: list[tuple[float, int]] = []
+
+    def begin(self, step: int) -> None:
+        self.last_save = self.started = self.clock()
+
+    def stepped(self, step: int) -> None:
+        pass
+
+    def tokens_per_second(self, tokens: int) -> float:
+        """Over the last seconds, what is between the steps included."""
+        now = self.clock()
+        self.recent.append((now, tokens))
+        while len(self.recent) > 2 and now - self.recent[0][0] > 5.0:
+            self.recent.pop(0)
+        then, before = self.recent[0]
+        if now <= then:
+            return 0.0
+        return (tokens - before) / (now - then)
+
+    def sampled(self, step: int) -> bool:
+        return self.last_sample == step
+
+    def progress(self, step: int) -> float:
+        raise AssertionError("each budget measures its own progress")
+
+    def moment_due(self, step: int) -> bool:
+        """Kept at a hundredth of the way, and from there in equal ratios; the last moment is kept at the end."""
+        count = self.config.moments
+        if not count or step == 0:
+            return False
+        wanted = EARLIEST_MOMENT ** (1 - self.moments_kept / max(1, count - 1))
+        if self.moments_kept >= count - 1 or self.progress(step) < wanted:
+            return False
+        self.moments_kept += 1
+        return True
+
+    def save_due(self, step: int) -> bool:
+        return self.clock() - self.last_save > max(SAVE_SECONDS, 40 * self.save_seconds)
+
+    def saved(self, step: int, seconds: float = 0.0) -> None:
+        self.last_save, self.last_save_step = self.clock(), step
+        self.save_seconds = max(self.save_seconds, seconds)
+
+    def state(self) -> dict[str, Any]:
+        return {"quick_windows": self.quick_windows, "moments_kept": self.moments_kept, "last_sample": self.last_sample}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.quick_windows, self.moments_kept = state["quick_windows"], state["moments_kept"]
+        self.last_sample = state["last_sample"]
+
+
+class StepsBudget(_Common):
+    """A number of steps: nothing that the weights depend on depends on the clock."""
+
+    def __init__(self, config: TrainConfig, clock: Callable[[], float], block: int, windows: int, steps: int) -> None:
+        super().__init__(config, clock, block, windows)
+        self.total = steps
+        self.eval_interval = config.eval_interval or max(1, round(steps / EVALUATIONS))
+        self.sample_interval = config.sample_interval or max(1, round(steps / SAMPLES))
+        early = {max(1, round(steps * share)) for share in (0.005, 0.01, 0.02, 0.03)}
+        self.early = early if not config.eval_interval else set()
+        self.first_step = 0
+
+    def begin(self, step: int) -> None:
+        super().begin(step)
+        self.first_step = step
+
+    def used_up(self, step: int) -> bool:
+        return step >= self.total
+
+    def progress(self, step: int) -> float:
+        return step / self.total
+
+    def seconds_left(self, step: int) -> float:
+        done = step - self.first_step
+        return (self.clock() - self.started) / max(1, done) * (self.total - step)
+
+    def evaluation_due(self, step: int) -> bool:
+        return step % self.eval_interval == 0 or step in self.early
+
+    def evaluated(self, tokens: int, seconds: float) -> None:
+        pass
+
+    def final_windows(self, tokens: int) -> int | None:
+        """All of the held-out text, unless it is so large that reading it would cost a good part of the training."""
+        affordable = min(LARGEST_FINAL_TOKENS, max(2 * QUICK_TOKENS, tokens // 8))
+        return min(self.windows, max(1, affordable // self.block))
+
+    def sample_due(self, step: int) -> bool:
+        if step % self.sample_interval:
+            return False
+        self.last_sample = step
+        return True
+
+
+class MinutesBudget(_Common):
+    """Wall-clock seconds from the command's start; evaluations are dense at first, when much changes, and take a few hundredths."""
+
+    def __init__(self, config: TrainConfig, clock: Callable[[], float], block: int, windows: int) -> None:
+        super().__init__(config, clock, block, windows)
+        self.total = 60 * config.minutes
+        self.origin = -1.0
+        self.cost_per_token = 0.0
+        self.next_evaluation = self.next_sample = 0.0
+        self.last_step_at = self.slowest_step = 0.0
+
+    def begin(self, step: int) -> None:
+        super().begin(step)
+        now = self.clock()
+        if self.origin < 0:
+            self.origin = now
+            self.next_evaluation = now + min(1.0, 0.02 * self.total)
+            self.next_sample = now + max(2.0, 0.04 * self.total)
+            self.quick_windows = min(self.windows, max(8, int(QUICK_TOKENS / 4) // self.block))
+        self.last_step_at = now
+
+    def stepped(self, step: int) -> None:
+        now = self.clock()
+        took = now - self.last_step_at
+        self.slowest_step = took if not self.slowest_step else 0.9 * self.slowest_step + 0.1 * took
+        self.last_step_at = now
+
+    @property
+    def reserve(self) -> float:
+        """Seconds that the end needs: the final evaluation (the better of two weights), saving, leaving."""
+        final = 2.5 * self.cost_per_token * self._final_tokens()
+        return min(0.25 * self.total, final + 2 * self.save_seconds + EXIT_SECONDS)
+
+    def _final_tokens(self) -> float:
+        affordable = 0.02 * self.total / max(self.cost_per_token, 1e-12) / 2.5
+        return min(float(self.windows * self.block), affordable, LARGEST_FINAL_TOKENS)
+
+    def _end(self) -> float:
+        return self.total - self.reserve
+
+    def used_up(self, step: int) -> bool:
+        """One more step must fit, however slow steps are here; the first is always taken."""
+        return step > 0 and self.clock() + 0.5 * self.slowest_step >= self._end()
+
+    def progress(self, step: int) -> float:
+        return (self.clock() - self.origin) / max(1e-9, self._end() - self.origin)
+
+    def seconds_left(self, step: int) -> float:
+        return max(0.0, self.total - self.clock())
+
+    def evaluation_due(self, step: int) -> bool:
+        if self.config.eval_interval:
+            return step % self.config.eval_interval == 0
+        return self.clock() >= self.next_evaluation
+
+    def evaluated(self, tokens: int, seconds: float) -> None:
+        self.cost_per_token = seconds / max(tokens, 1)
+        now = self.clock()
+        interval = min(max(0.2 * (now - self.origin), 0.5), self.total / EVALUATIONS)
+        self.next_evaluation = now + max(interval, 25 * seconds)
+
+    def final_windows(self, tokens: int) -> int | None:
+        return min(self.windows, max(8, int(self._final_tokens()) // self.block))
+
+    def sample_due(self, step: int) -> bool:
+        if self.config.sample_interval:
+            due = step % self.config.sample_interval == 0
+        else:
+            due = self.clock() >= self.next_sample
+        if due:
+            self.next_sample = self.clock() + self.total / SAMPLES
+            self.last_sample = step
+        return due
+
+    def state(self) -> dict[str, Any]:
+        clock = {"origin": self.origin, "next_evaluation": self.next_evaluation, "next_sample": self.next_sample}
+        return {**super().state(), **clock, "cost_per_token": self.cost_per_token}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.origin, self.cost_per_token = state["origin"], state["cost_per_token"]
+        self.next_evaluation, self.next_sample = state["next_evaluation"], state["next_sample"]

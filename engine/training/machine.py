@@ -1,0 +1,169 @@
+"""What this machine can do: measured once, and remembered. A process without torch has a child measure.
+
+Run as a program it measures and prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from engine import files, locations
+from engine.errors import DeviceError, EngineError
+from engine.training.planner import Machine
+
+_FORMAT = 1
+
+
+def resolve_device(device: str) -> str:
+    """`auto` → the best device that is there; any other, itself. Raises `DeviceError` when it is not there."""
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
+    if not there.get(device, False):
+        names = ", ".join(name for name, found in there.items() if found)
+        raise DeviceError(f"device: this machine has no {device} that torch can use. There is: {names}.")
+    return device
+
+
+def keep_freed_pages() -> None:
+    """Tell glibc to keep what is freed: a training step frees and takes the same large blocks over and over, and giving each back
+    to the system costs a quarter of a small model's step. Elsewhere it does nothing."""
+    if platform.system() != "Linux":
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+        libc.mallopt(mmap_threshold, 1 << 25)  # the most that it takes
+        libc.mallopt(trim_threshold, 1 << 30)
+
+
+def machine(device: str = "cpu") -> Machine:
+    """What the machine can do on `device` (`cpu`, `cuda` or `mps`), from memory or measured now: in this process when torch is here
+    (a second), else in a child process (three)."""
+    if (found := remembered(device)) is not None:
+        return found
+    if "torch" not in sys.modules:
+        return _measure_in_child(device)
+    found = measure(device)
+    remember(found)
+    return found
+
+
+def remembered(device: str = "cpu") -> Machine | None:
+    """What was measured before on this machine with this torch; None when nothing was. Imports no torch."""
+    try:
+        record = json.loads(_memory().read_text("utf-8"))[_key(device)]
+        return Machine(**record)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _memory() -> Path:
+    return locations.cache_dir() / "machine.json"
+
+
+def _key(device: str) -> str:
+    parts = (_FORMAT, version("torch"), platform.machine(), _processor(), os.cpu_count(), device)
+    return " | ".join(map(str, parts))
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _measure_in_child(device: str) -> Machine:
+    command = [sys.executable, "-m", "engine.training.machine", device]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=True)
+        found = Machine(**json.loads(done.stdout))
+    except (subprocess.SubprocessError, OSError, ValueError, TypeError):
+        return Machine(device=device)  # nothing measured: modest figures that any machine reaches
+    remember(found)
+    return found
+
+
+def remember(found: Machine) -> None:
+    """Keep what was measured. A cache that cannot be written is no reason to fail."""
+    known: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads(_memory().read_text("utf-8"))
+    known[_key(found.device)] = asdict(found)
+    with contextlib.suppress(EngineError):
+        files.write_text(_memory(), json.dumps(known, indent=1))
+
+
+def measure(device: str) -> Machine:
+    """Measure this process's torch on `device`: the rate of products (2048 tokens, 128 to 768 wide) in both types, and what a
+    whole training step of a small model makes of it, hand-written or by autograd."""
+    import torch
+
+    from engine.config import ModelConfig
+    from engine.model.gpt import GPT
+    from engine.training.optim import FlatParameters
+    from engine.training.steps import AutogradStep, Step, synchronize
+    from engine.training.fast_step import FastStep
+
+    keep_freed_pages()
+
+    def seconds(work: Any, repeats: int) -> float:
+        best = float("inf")
+        for _ in range(repeats):
+            begun = time.perf_counter()
+            work()
+            synchronize(device)
+            best = min(best, time.perf_counter() - begun)
+        return best
+
+    size = (2048, 128, 768) if device == "cpu" else (16384, 2048, 2048)
+    rates = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a = torch.randn(size[0], size[1], device=device, dtype=dtype)
+        b = torch.randn(size[1], size[2], device=device, dtype=dtype)
+        took = seconds(lambda a=a, b=b: a @ b, 10)
+        rates[dtype] = 2 * size[0] * size[1] * size[2] / took
+    dtype = torch.bfloat16 if rates[torch.bfloat16] > 1.15 * rates[torch.float32] else torch.float32
+
+    config = ModelConfig(vocab_size=2048, block_size=128, n_ff=384)
+    model = GPT(config).to(device)
+    flat = FlatParameters(model)
+    ids = torch.randint(0, config.vocab_size, (16, config.block_size), device=device)
+    candidates: dict[str, Step] = {"autograd": AutogradStep(model, dtype)}
+    if device == "cpu":
+        candidates["fast"] = FastStep(model, flat, dtype)
+    times = {name: seconds(lambda step=step: step(ids, ids), 4) for name, step in candidates.items()}
+    fast = times.get("fast", float("inf")) < times["autograd"]
+    reached = config.flops_per_token() * ids.numel() / min(times.values())
+    memory = torch.cuda.get_device_properties(0).total_memory if device == "cuda" else 0
+    name = torch.cuda.get_device_name(0) if device == "cuda" else _processor()
+    return Machine(
+        device=device,
+        name=name,
+        threads=torch.get_num_threads(),
+        float32=rates[torch.float32],
+        bfloat16=rates[torch.bfloat16],
+        step_efficiency=reached / max(rates.values()),
+        fast_step=fast,
+        memory=memory,
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asdict(measure(sys.argv[1]))))

@@ -1,0 +1,191 @@
+"""Parameter groups, optimizers, learning-rate schedules.
+
+All weights lie in one flat buffer and all gradients in another, so that clipping, casting and Adam are a few large operations
+instead of hundreds of small ones.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.config import TrainConfig
+from engine.model.gpt import GPT
+
+MATRICES, EMBEDDINGS, VECTORS = "matrices", "embeddings", "vectors"
+
+
+def group_of(name: str, parameter: Tensor) -> str:
+    """Which group a parameter belongs to: the blocks' matrices, embeddings and head, or gains and biases."""
+    if parameter.dim() < 2:
+        return VECTORS
+    return MATRICES if name.startswith("blocks.") else EMBEDDINGS
+
+
+class FlatParameters:
+    """A model's parameters as views of one flat float32 buffer, their gradients as views of another, ordered by group."""
+
+    def __init__(self, model: GPT) -> None:
+        named = [(name, parameter) for name, parameter in model.named_parameters()]
+        order = {MATRICES: 0, EMBEDDINGS: 1, VECTORS: 2}
+        named.sort(key=lambda item: order[group_of(*item)])
+        device = named[0][1].device
+        total = sum(parameter.numel() for _, parameter in named)
+        self.data = torch.empty(total, dtype=torch.float32, device=device)
+        self.grad = torch.zeros(total, dtype=torch.float32, device=device)
+        self.spans: dict[str, tuple[int, int]] = {}
+        self.shapes: dict[str, torch.Size] = {}
+        self.groups: dict[str, tuple[int, int]] = {}
+        at = 0
+        for name, parameter in named:
+            end = at + parameter.numel()
+            self.spans[name], self.shapes[name] = (at, end), parameter.shape
+            first, _ = self.groups.get(group_of(name, parameter), (at, end))
+            self.groups[group_of(name, parameter)] = (first, end)
+            self.data[at:end] = parameter.detach().reshape(-1)
+            parameter.data = self.view(self.data, name)
+            parameter.grad = self.view(self.grad, name)
+            at = end
+
+    def view(self, flat: Tensor, name: str) -> Tensor:
+        """The part of a flat buffer that belongs to the parameter `name`, in its shape."""
+        start, end = self.spans[name]
+        return flat[start:end].view(self.shapes[name])
+
+    def clip_gradients(self, largest: float) -> Tensor:
+        """Scale the gradients so that their norm is at most `largest` (0: leave them); the norm before (Pascanu et al. 2013)."""
+        norm = torch.linalg.vector_norm(self.grad)
+        if largest:
+            self.grad.mul_(torch.clamp(largest / (norm + 1e-6), max=1.0))
+        return norm
+
+
+# Polynomials that drive singular values to 1 in five steps: the published quintic of Muon.
+NEWTON_SCHULZ = ((3.4445, -4.7750, 2.0315),) * 5
+
+
+def orthogonalize(matrices: Tensor) -> Tensor:
+    """The nearest (semi-)orthogonal matrix to each of `matrices` (n, rows, columns), approximately, by Newton-Schulz in bfloat16
+    (Jordan et al. 2024, Muon; Bernstein and Newhouse 2024)."""
+    x = matrices.bfloat16()
+    wide = x.shape[-2] <= x.shape[-1]
+    if not wide:
+        x = x.mT
+    x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True, dtype=torch.float32) * 1.02 + 1e-7).bfloat16()
+    for a, b, c in NEWTON_SCHULZ:
+        gram = torch.bmm(x, x.mT)
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
+    return x if wide else x.mT
+
+
+class Muon:
+    """Momentum orthogonalised, for the matrices of the blocks (Jordan et al. 2024), with decoupled weight decay.
+
+    Fused projections are taken apart, as each is a matrix of its own: queries, keys, values; gate, up. The update of a
+    (rows, columns) matrix is scaled by sqrt(max(1, rows / columns)).
+    """
+
+    def __init__(self, flat: FlatParameters, model: GPT, momentum: float, weight_decay: float) -> None:
+        first, last = flat.groups[MATRICES]
+        self.data, self.grad = flat.data[first:last], flat.grad[first:last]
+        self.momentum, self.weight_decay = momentum, weight_decay
+        self.buffer = torch.zeros_like(self.data)
+        self.update = torch.zeros_like(self.data)
+        self.pieces: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        config = model.config
+        head = config.head_dim
+        for name, (start, _) in flat.spans.items():
+            if name not in flat.shapes or group_of(name, model.get_parameter(name)) != MATRICES:
+                continue
+            rows, columns = flat.shapes[name]
+            parts = [rows]
+            if name.endswith("qkv.weight"):
+                parts = [config.n_head * head, config.n_kv_head * head, config.n_kv_head * head]
+            elif name.endswith("up.weight") and config.family == "qwen3":
+                parts = [config.n_ff, config.n_ff]
+            at = start - first
+            for part in parts:
+                self.pieces.setdefault((part, columns), []).append((at, at + part * columns))
+                at += part * columns
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """One update at `learning_rate`."""
+        self.buffer.lerp_(self.grad, 1 - self.momentum)
+        torch.lerp(self.grad, self.buffer, self.momentum, out=self.update)  # Nesterov
+        for (rows, columns), spans in self.pieces.items():
+            stacked = torch.stack([self.update[start:end] for start, end in spans]).view(-1, rows, columns)
+            scale = math.sqrt(max(1.0, rows / columns))
+            result = orthogonalize(stacked).float().mul_(scale).reshape(len(spans), -1)
+            for (start, end), piece in zip(spans, result, strict=True):
+                self.update[start:end] = piece
+        if self.weight_decay:
+            self.data.mul_(1 - learning_rate * self.weight_decay)
+        self.data.add_(self.update, alpha=-learning_rate)
+
+
+class Optimizer:
+    """What moves the weights: Adam, AdamW, or Muon on the matrices with AdamW on the rest. One state, saved and restored whole."""
+
+    def __init__(self, flat: FlatParameters, model: GPT, config: TrainConfig) -> None:
+        self.config = config
+        self.muon: Muon | None = None
+        groups = dict(flat.groups)
+        if config.optimizer == "muon":
+            self.muon = Muon(flat, model, config.momentum, config.weight_decay)
+            groups.pop(MATRICES)
+        self.flats: list[nn.Parameter] = []
+        parameter_groups: list[dict[str, Any]] = []
+        for group, (start, end) in groups.items():
+            parameter = nn.Parameter(flat.data[start:end])
+            parameter.grad = flat.grad[start:end]
+            decay = 0.0 if group == VECTORS else config.weight_decay
+            if self.muon is not None and group == EMBEDDINGS:
+                decay = 0.0  # Muon's decay is measured in its own rate; embeddings are left free
+            self.flats.append(parameter)
+            parameter_groups.append({"params": [parameter], "weight_decay": decay})
+        kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+        fused = flat.data.device.type in ("cpu", "cuda", "mps")
+        self.adam = kind(parameter_groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
+
+    def step(self, scale: float) -> None:
+        """One update with every peak rate multiplied by `scale`."""
+        for group in self.adam.param_groups:
+            group["lr"] = self.config.learning_rate * scale
+        self.adam.step()
+        if self.muon is not None:
+            self.muon.step(self.config.matrix_learning_rate * scale)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, as named tensors."""
+        tensors: dict[str, Tensor] = {}
+        for index, parameter in enumerate(self.flats):
+            for key, value in self.adam.state[parameter].items():
+                tensors[f"adam.{index}.{key}"] = value
+        if self.muon is not None:
+            tensors["muon.buffer"] = self.muon.buffer
+        return tensors
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take up the state that `state` gave."""
+        for index, parameter in enumerate(self.flats):
+            prefix = f"adam.{index}."
+            for key, value in tensors.items():
+                if key.startswith(prefix):
+                    device = value.device if key.endswith("step") and not self.adam.defaults.get("fused") else parameter.device
+                    self.adam.state[parameter][key.removeprefix(prefix)] = value.clone().to(device)
+        if self.muon is not None:
+            self.muon.buffer.copy_(tensors["muon.buffer"])
+
+
+def rate_scale(config: TrainConfig, step: int, progress: float) -> float:
+    """The share of the peak learning rate at `step` (from 0), when `progress` (0 to 1) of the budget is used: a linear warm-up,
+    then linear (Defazio et al. 2023), cosine (Loshchilov and Hutter 2017) or no decay."""
+    warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
+    progress = min(max(progress, 0.0), 1.0)
+    decay = {"constant": 1.0, "linear": 1.0 - progress, "cosine": 0.5 * (1 + math.cos(math.pi * progress))}[config.schedule]
+    return warmup * (config.min_learning_rate + (1 - config.min_learning_rate) * decay)

@@ -1,0 +1,198 @@
+"""Corpus + machine + minutes → which model and which schedule: plain arithmetic, no torch.
+
+The app and the command line show what a plan says before anything is trained, and afterwards how far it was off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from engine.config import ModelConfig, TrainConfig
+from engine.errors import ConfigError
+from engine.model.presets import CLASSIC_TRAINING, SHAPES, classic_model, sized_model
+
+BYTES_PER_TOKEN = {"byte": 1.0, "word": 4.6}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a machine can do: matrix products of a small model's sizes, in operations a second."""
+
+    device: str = "cpu"
+    name: str = ""
+    threads: int = 1
+    float32: float = 5e10
+    bfloat16: float = 5e10
+    step_efficiency: float = 0.5
+    """The share of those that a whole training step of a small model reaches."""
+    fast_step: bool = True
+    memory: int = 0
+    """Bytes of the device's memory, 0 when unknown."""
+
+    @property
+    def dtype(self) -> str:
+        """The type that the matrix products are faster in."""
+        return "bfloat16" if self.bfloat16 > 1.15 * self.float32 else "float32"
+
+    @property
+    def flops(self) -> float:
+        return max(self.float32, self.bfloat16) * self.step_efficiency
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be built, and what to expect of it."""
+
+    model: ModelConfig
+    train: TrainConfig
+    tokens_per_second: float
+    steps: int
+    tokens: int
+    epochs: float
+    bits_per_byte: float
+    """Of held-out English prose of the corpus's size; nan where nothing is known (other tokens, no budget)."""
+    seconds: float
+    advice: tuple[str, ...] = field(default_factory=tuple)
+
+    def to_table(self) -> dict[str, Any]:
+        """The figures alone, as they stand in the `start` event and in model.toml."""
+        table = asdict(self)
+        del table["model"], table["train"]
+        table["advice"] = list(self.advice)
+        return table
+
+
+def bytes_per_token(tokenizer: str, vocab_size: int) -> float:
+    """About how many bytes of English a token stands for: for BPE 2.9 at 1024 entries, and 0.42 more with each doubling."""
+    if tokenizer == "bpe":
+        return max(1.0, min(4.8, 2.9 + 0.42 * math.log2(vocab_size / 1024)))
+    return BYTES_PER_TOKEN[tokenizer]
+
+
+def plan(
+    n_bytes: int,
+    machine: Machine,
+    *,
+    preset: str = "auto",
+    minutes: float = 0.0,
+    steps: int = 0,
+    epochs: float = 0.0,
+    tokenizer: str = "bpe",
+    vocab_size: int | None = None,
+    base: ModelConfig | None = None,
+    overrides: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+) -> Plan:
+    """What to build from a corpus of `n_bytes` on `machine`, in `minutes`, `steps` or `epochs`.
+
+    `vocab_size` is the tokenizer's when that is settled; `base` is the model that training goes on from; `overrides` are the
+    user's own settings of ModelConfig and TrainConfig, which win. Raises `ConfigError`.
+    """
+    model_overrides, train_overrides = overrides
+    budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
+    vocab = vocab_size or int(model_overrides.get("vocab_size", 0)) or default_vocab_size(n_bytes, tokenizer)
+    seconds = 60 * minutes
+    tokens_there = max(1, round(0.9 * n_bytes / bytes_per_token(tokenizer, vocab)))
+    if base is not None:
+        shape: dict[str, Any] = {f: getattr(base, f) for f in base.__dataclass_fields__}
+        training = fine_tuning(base, seconds)
+    elif preset == "classic":
+        shape, training = classic_model(vocab), dict(CLASSIC_TRAINING)
+    elif preset in SHAPES:
+        shape, training = sized_model(preset, vocab), sized_training(preset)
+    else:
+        shape, training = automatic(n_bytes, vocab, seconds or 120.0, machine)
+    if preset != "classic" and base is None and "block_size" not in model_overrides:
+        shape["block_size"] = fitting_block(shape["block_size"], tokens_there)
+    if base is None and (changed := {"n_embd", "n_head", "family"} & set(model_overrides)):
+        for derived in ("head_dim", "n_ff", "n_kv_head"):
+            if changed and derived not in model_overrides:
+                shape.pop(derived, None)
+    model = ModelConfig(**{**shape, **model_overrides, "vocab_size": vocab})
+    train = TrainConfig(**{**training, "preset": preset, "tokenizer": tokenizer, **budget, **train_overrides})
+    if train.stride > model.block_size:
+        raise ConfigError(f"stride: {train.stride} would leave out text between windows of {model.block_size} tokens.")
+    return _forecast(n_bytes, tokens_there, model, train, machine)
+
+
+def default_vocab_size(n_bytes: int, tokenizer: str) -> int:
+    """The vocabulary for a corpus of this size, when nothing else is asked."""
+    if tokenizer == "byte":
+        return 257
+    if tokenizer == "word":
+        return 20_000
+    return 2 ** max(9, min(14, round(math.log2(max(n_bytes, 1) / 1e6) * 0.5 + 11)))
+
+
+def fitting_block(block_size: int, tokens: int) -> int:
+    """The block size, smaller for a text of few tokens, so that there are some windows to learn from."""
+    while block_size > 16 and block_size * 8 > tokens:
+        block_size //= 2
+    return block_size
+
+
+def sized_training(preset: str) -> dict[str, Any]:
+    """The training of a named size: Muon and AdamW, rates falling to zero."""
+    shape = SHAPES[preset]
+    return {
+        "batch_size": shape.batch_size,
+        "learning_rate": shape.learning_rate,
+        "weight_decay": 0.1,
+        "patience": 10,
+    }
+
+
+def automatic(n_bytes: int, vocab: int, seconds: float, machine: Machine) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The shape and the training that measured best for a corpus of this size and this much arithmetic."""
+    shape: dict[str, Any] = {"vocab_size": vocab, "block_size": 128, "n_layer": 4, "n_head": 2, "n_embd": 128, "n_ff": 384}
+    training: dict[str, Any] = {"batch_size": 16, "learning_rate": 6e-3, "weight_decay": 0.5, "patience": 8}
+    return shape, training
+
+
+def fine_tuning(base: ModelConfig, seconds: float) -> dict[str, Any]:
+    """Training that goes on from a model: lower rates, falling to zero."""
+    return {
+        "batch_size": 16,
+        "learning_rate": 1e-3,
+        "matrix_learning_rate": 4e-3,
+        "weight_decay": 0.1,
+        "patience": 8,
+    }
+
+
+def _forecast(n_bytes: int, tokens_there: int, model: ModelConfig, train: TrainConfig, machine: Machine) -> Plan:
+    rate = machine.flops / model.flops_per_token()
+    per_step = train.batch_size * train.accumulate * model.block_size
+    window_tokens = tokens_there * (model.block_size / train.stride if train.stride else 1.0)
+    if train.steps:
+        steps = train.steps
+    elif train.epochs:
+        steps = max(1, math.ceil(train.epochs * window_tokens / per_step))
+    else:
+        steps = max(1, round(max(60 * train.minutes - 4.0, 0.5 * 60 * train.minutes) * rate / per_step))
+    tokens = steps * per_step
+    return Plan(
+        model=model,
+        train=train,
+        tokens_per_second=rate,
+        steps=steps,
+        tokens=tokens,
+        epochs=tokens / window_tokens,
+        bits_per_byte=math.nan,
+        seconds=60 * train.minutes or tokens / rate,
+        advice=tuple(advice(n_bytes, tokens / tokens_there)),
+    )
+
+
+def advice(n_bytes: int, epochs: float) -> list[str]:
+    """Plain words on what a corpus of this size gives."""
+    words = []
+    if n_bytes < 50_000:
+        words.append(f"{n_bytes / 1000:.0f} KB: it will learn this by heart rather than learn to write.")
+    elif n_bytes < 300_000:
+        words.append(f"{n_bytes / 1000:.0f} KB is little: it will pick up the manner, and repeat whole phrases.")
+    elif epochs < 0.5:
+        words.append(f"In this time it reads {epochs:.0%} of the text; more minutes will show.")
+    return words

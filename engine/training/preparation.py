@@ -1,0 +1,345 @@
+"""From a request to a settled run: the text opened and encoded, the plan made, the folder taken, the model built."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine import files, locations
+from engine.config import ModelConfig, TrainConfig, parse_settings
+from engine.data.corpus import Corpus, open_corpus
+from engine.data.dataset import TokenData, encode_corpus
+from engine.data.tokenizer import Tokenizer, train_tokenizer
+from engine.errors import ConfigError, DamagedModelError, ModelNotFoundError, NameTakenError, RequestError
+from engine.events import Event, Prepare, Warning
+from engine.model.gpt import GPT
+from engine.store import checkpoint as store
+from engine.store import models
+from engine.store.models import ModelRecord
+from engine.training.machine import keep_freed_pages, machine, resolve_device
+from engine.training.planner import Machine, Plan, plan
+from engine.training.steps import settle
+
+DEFAULT_MINUTES = 2.0
+STDIN_COPY = "run/stdin.txt"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `train` was asked for. None stands for what was left open."""
+
+    texts: tuple[str, ...] = ()
+    name: str | None = None
+    replace: bool = False
+    minutes: float | None = None
+    steps: int | None = None
+    epochs: float | None = None
+    preset: str = "auto"
+    tokenizer: str | None = None
+    vocab_size: int | None = None
+    device: str = "auto"
+    seed: int | None = None
+    from_model: str | None = None
+    resume: bool = False
+    settings: Sequence[str] | Mapping[str, Any] = ()
+
+
+@dataclass
+class Job:
+    """A settled run, its folder locked: everything that the trainer needs."""
+
+    folder: Path
+    lock: files.ModelLock
+    record: ModelRecord
+    tokenizer: Tokenizer
+    tokens: TokenData
+    model: GPT
+    device: str
+    plan: Plan
+    machine: Machine
+    prompt: str
+    """The first words of the held-out text: what samples begin with."""
+    resumed: tuple[dict[str, Tensor], dict[str, Any]] | None = None
+    """The saved tensors and state of the run that is gone on with."""
+    notes: tuple[str, ...] = ()
+
+
+Clock = Callable[[], float]
+Preparing = Generator[Event, None, Job]
+
+
+def prepare(request: Request, clock: Clock) -> Preparing:
+    """Settle a request; yields what is being done. Raises an `EngineError`, and then leaves nothing in the store."""
+    return (yield from _resume(request, clock) if request.resume else _begin(request, clock))
+
+
+def check(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Refuse what can be refused without reading a text; returns the settings of ModelConfig and TrainConfig."""
+    overrides = _settings(request.settings)
+    if request.seed is not None:
+        overrides[1]["seed"] = request.seed
+    budget = {"minutes": request.minutes, "steps": request.steps, "epochs": request.epochs}
+    for key, value in budget.items():
+        if value is not None and value <= 0:
+            raise ConfigError(f"{key}: {value} is too small; it must be more than 0.")
+        if key in overrides[1]:
+            raise ConfigError(f"{key}: give the budget as --{key}, not as a setting.")
+    TrainConfig(**{k: v for k, v in budget.items() if v is not None}, preset=request.preset)
+    TrainConfig(tokenizer=request.tokenizer or "bpe", device=request.device, **overrides[1])
+    for key in ("preset", "device", "tokenizer"):
+        if key in overrides[1]:
+            raise ConfigError(f"{key}: give it as --{key}, not as a setting.")
+    if request.vocab_size is not None and "vocab_size" in overrides[0]:
+        raise ConfigError("vocab_size: it is given twice.")
+    if request.vocab_size is not None:
+        overrides[0]["vocab_size"] = request.vocab_size
+    if "vocab_size" in overrides[0]:
+        smallest = 300 if (request.tokenizer or "bpe") == "bpe" else 3
+        if overrides[0]["vocab_size"] < smallest:
+            raise ConfigError(f"vocab_size: {overrides[0]['vocab_size']} is too small; at least {smallest}.")
+        if request.tokenizer == "byte":
+            raise ConfigError("vocab_size: the byte tokenizer always has 257 tokens; leave it out.")
+    if request.from_model is not None and (request.tokenizer or "vocab_size" in overrides[0]):
+        raise ConfigError("--from: the model brings its own tokenizer and vocabulary; leave --tokenizer and --vocab-size out.")
+    if request.from_model is not None and (request.preset != "auto" or set(overrides[0]) - {"dropout"}):
+        raise ConfigError("--from: the model brings its own shape; of its settings only dropout can be changed.")
+    return overrides
+
+
+def _settings(settings: Sequence[str] | Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    assignments = [f"{key}={value}" for key, value in settings.items()] if isinstance(settings, Mapping) else list(settings)
+    return parse_settings(assignments)
+
+
+def _begin(request: Request, clock: Clock) -> Preparing:
+    overrides = check(request)
+    if not request.texts:
+        raise RequestError("Nothing to train on: name a text file, a folder or a corpus (`gpt-tui corpora` lists those that ship).")
+    if request.name is not None:
+        _check_taken(models.check_name(request.name), request.replace)
+    device = resolve_device(request.device)
+    base = models.find(request.from_model) if request.from_model is not None else None
+
+    yield Prepare(elapsed=clock(), stage="reading", message="Reading the text")
+    corpus = open_corpus(list(request.texts))
+    for note in corpus.notes:
+        yield Warning(elapsed=clock(), message=note)
+    budget: dict[str, Any] = {"minutes": request.minutes, "steps": request.steps, "epochs": request.epochs}
+    budget = {key: value for key, value in budget.items() if value is not None} or {"minutes": DEFAULT_MINUTES}
+    kind = request.tokenizer or "bpe"
+
+    yield Prepare(elapsed=clock(), stage="measuring", message="Measuring what this machine can do")
+    measured = machine(device)
+    base_model = models.read_record(base).model if base is not None else None
+    options: dict[str, Any] = {**budget, "preset": request.preset, "tokenizer": kind, "base": base_model}
+    planned = plan(corpus.bytes, measured, overrides=overrides, **options)
+
+    if base is not None:
+        tokenizer = Tokenizer.load(base / store.TOKENIZER)
+    else:
+        yield Prepare(elapsed=clock(), stage="tokenizer", message="Learning which tokens this text is made of")
+        holdout = planned.train.holdout
+        tokenizer = train_tokenizer(kind, (piece.text for piece in corpus.split(holdout)[0]()), planned.model.vocab_size)
+    tokens = yield from _encode(corpus, tokenizer, planned.train.holdout, clock)
+    overrides[0].pop("vocab_size", None)
+    planned = plan(corpus.bytes, measured, vocab_size=tokenizer.vocab_size, overrides=overrides, **options)
+    _check_length(tokens, planned.model)
+
+    torch.manual_seed(planned.train.seed)
+    model = store.load_model(base, "best", device) if base is not None else GPT(planned.model).to(device)
+    if base is not None:
+        model.config = planned.model
+    train = settle(replace(planned.train, device=device), model, measured, device)
+    record = ModelRecord(
+        name=request.name or corpus.name,
+        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        format=models.FORMAT,
+        corpus=_describe(corpus, request),
+        summary={},
+        model=planned.model,
+        train=train,
+    )
+    folder, lock = _take_folder(record, request)
+    try:
+        record = replace(record, name=folder.name)
+        tokenizer.save(folder / store.TOKENIZER)
+        store.save_heldout(folder, tokens.heldout, tokens.heldout_bytes)
+        if "-" in request.texts:
+            _keep_text(corpus, folder / STDIN_COPY)
+        models.write_record(folder, record)
+    except BaseException:
+        _discard(folder, lock)
+        raise
+    prompt = _opening(tokenizer, tokens)
+    return Job(folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt, notes=corpus.notes)
+
+
+def _encode(corpus: Corpus, tokenizer: Tokenizer, holdout: float, clock: Clock) -> Generator[Event, None, TokenData]:
+    """Encode the corpus; reports how far it is when that takes a while."""
+    yield Prepare(elapsed=clock(), stage="encoding", message="Turning the text into tokens", progress=0.0)
+    reported: list[float] = []
+    tokens = encode_corpus(corpus, tokenizer, holdout, folder=locations.cache_dir() / "tokens", progress=reported.append)
+    if reported:
+        yield Prepare(elapsed=clock(), stage="encoding", message="Turning the text into tokens", progress=1.0)
+    return tokens
+
+
+def _describe(corpus: Corpus, request: Request) -> dict[str, Any]:
+    """The corpus as model.toml keeps it: enough to find the text again and to know whether it is still the same."""
+    return {
+        "name": corpus.name,
+        "sources": list(corpus.sources),
+        "checksum": corpus.checksum,
+        "bytes": corpus.bytes,
+        "characters": corpus.characters,
+        "documents": corpus.documents,
+        **({"from_model": request.from_model} if request.from_model else {}),
+    }
+
+
+def _check_taken(name: str, replacing: bool) -> None:
+    folder = locations.models_dir() / name
+    if not folder.exists() or not (folder / models.RECORD).exists():
+        return
+    if files.ModelLock(folder).is_held():
+        files.ModelLock(folder).acquire()  # says who holds it
+    if not replacing:
+        raise NameTakenError(
+            f"{name}: a model of that name is there already. Give another --name, or --resume to go on with it, "
+            "or --replace to train it anew (the old one goes to the trash)."
+        )
+
+
+def _check_length(tokens: TokenData, model: ModelConfig) -> None:
+    if len(tokens.train) < model.block_size + 1:
+        raise ConfigError(
+            f"block_size: {model.block_size} is longer than the text, which has {len(tokens.train)} tokens to train on. "
+            "Choose a smaller block_size or a longer text."
+        )
+
+
+def _take_folder(record: ModelRecord, request: Request) -> tuple[Path, files.ModelLock]:
+    """A folder of that name that no one else has, locked. A model that is replaced goes to the trash."""
+    root = locations.models_dir()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.storage_error(root, error) from error
+    while True:
+        name = record.name if request.name is not None else models.free_name(record.name)
+        folder = root / name
+        if folder.exists() and (folder / models.RECORD).exists() and request.replace:
+            models.delete(name)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            if (folder / models.RECORD).exists():
+                if request.name is None:
+                    continue  # taken in this moment by another: the next free name
+                _check_taken(name, replacing=False)
+        except OSError as error:
+            raise files.storage_error(folder, error) from error
+        lock = files.ModelLock(folder).acquire()
+        files.remove_leftovers(folder)
+        return folder, lock
+
+
+def _discard(folder: Path, lock: files.ModelLock) -> None:
+    """Take back a folder that was begun and whose run came to nothing."""
+    lock.release()
+    with contextlib.suppress(OSError):
+        shutil.rmtree(folder)
+
+
+def _keep_text(corpus: Corpus, path: Path) -> None:
+    """Keep a text that came over standard input, as it cannot be read again."""
+    with files.replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as copy:
+        for piece in corpus.pieces():
+            copy.write(piece.text)
+
+
+def _opening(tokenizer: Tokenizer, tokens: TokenData) -> str:
+    """The first words of the held-out text, about twenty characters."""
+    text = tokenizer.decode([int(token) for token in tokens.heldout[:48]]).lstrip()
+    words, line = "", text.split("\n\n")[0]
+    for word in line.split(" "):
+        if len(words) + len(word) > 24 and words:
+            break
+        words = f"{words} {word}" if words else word
+    return words[:60]
+
+
+def _resume(request: Request, clock: Clock) -> Preparing:
+    if request.name is None:
+        raise RequestError("--resume: name the model to go on with (--name NAME).")
+    others = ("minutes", "steps", "epochs", "tokenizer", "vocab_size", "seed", "from_model")
+    given = [key for key in others if getattr(request, key) is not None]
+    if given or request.settings or request.preset != "auto" or request.replace:
+        what = given[0].replace("_", "-") if given else "replace" if request.replace else "options"
+        raise RequestError(f"--resume: a run goes on with the options that it began with; leave --{what} out.")
+    models.check_name(request.name)
+    folder = models.find(request.name)
+    record = models.read_record(folder)
+    if not (folder / store.STATE).exists():
+        raise ModelNotFoundError(f"{record.name}: nothing was saved to go on from. Train it anew with --replace.")
+    device = resolve_device(request.device if request.device != "auto" else record.train.device)
+    lock = files.ModelLock(folder).acquire()
+    try:
+        files.remove_leftovers(folder)
+        yield Prepare(elapsed=clock(), stage="reading", message="Reading the text")
+        weights, tensors, state = store.load_state(folder)
+        if state.get("finished"):
+            raise RequestError(f"{record.name}: its training is finished. Go on from it with --from {record.name}.")
+        corpus = _same_corpus(request, record, folder)
+        tokenizer = Tokenizer.load(folder / store.TOKENIZER)
+        tokens = yield from _encode(corpus, tokenizer, record.train.holdout, clock)
+        measured = machine(device)
+        model = store.assemble(record.model, weights, folder / store.STATE, device)
+        planned = plan(
+            corpus.bytes,
+            measured,
+            preset=record.train.preset,
+            tokenizer=record.train.tokenizer,
+            vocab_size=tokenizer.vocab_size,
+            base=record.model,
+            **{record.train.budget: getattr(record.train, record.train.budget)},
+        )
+        planned = replace(planned, model=record.model, train=record.train)
+        prompt = _opening(tokenizer, tokens)
+        return Job(folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt, (tensors, state), corpus.notes)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _same_corpus(request: Request, record: ModelRecord, folder: Path) -> Corpus:
+    """The text of a run that is gone on with, which must not have changed."""
+    sources = [str(source) for source in record.corpus.get("sources", [])]
+    copy = folder / STDIN_COPY
+    sources = [str(copy) if source == "-" and copy.exists() else source for source in sources]
+    texts = [text for text in request.texts if text != "-"] or sources
+    if not texts:
+        raise DamagedModelError(f"{record.name}: model.toml does not say which text it was trained on; name it again.")
+    corpus = open_corpus(texts)
+    if corpus.checksum != record.corpus.get("checksum"):
+        raise RequestError(
+            f"{record.name}: the text has changed since its training began. Bring it back, or begin a new model from this one "
+            f"with --from {record.name}."
+        )
+    return corpus
+
+
+def thread_limit(train: TrainConfig, device: str) -> None:
+    """Use the run's threads and memory habits in this process."""
+    if device == "cpu":
+        torch.set_num_threads(train.threads)
+        keep_freed_pages()
+

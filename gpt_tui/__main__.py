@@ -1,0 +1,21 @@
+"""The command `gpt-tui`, and `python -m gpt_tui`. It looks at the clock first: a budget of minutes counts from here."""
+
+import time
+
+BEGAN = time.monotonic()
+
+import os  # noqa: E402
+import sys  # noqa: E402
+
+# Threads that wait for each other by spinning are several times slower than one as soon as another program wants a core.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def main() -> None:
+    from gpt_tui import cli
+
+    sys.exit(cli.run(sys.argv[1:], began=BEGAN))
+
+
+if __name__ == "__main__":  # not in the processes that training spawns, which import this file too
+    main()
