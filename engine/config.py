@@ -105,7 +105,9 @@ class ModelConfig:
 class TrainConfig:
     """How a model is trained. Exactly one of `minutes`, `steps` and `epochs` is above zero: the budget."""
 
-    preset: str = setting("auto", "The recipe it began from.", choices=("auto", "classic", "nano", "small", "medium", "large"))
+    preset: str = setting(
+        "auto", "The recipe it began from.", choices=("auto", "classic", "nano", "small", "medium", "large")
+    )
     minutes: float = setting(0.0, "Budget of wall-clock minutes, everything included.", ge=0.0, le=525_600.0)
     steps: int = setting(0, "Budget of optimizer steps.", ge=0, le=1_000_000_000)
     epochs: float = setting(0.0, "Budget of passes over the text.", ge=0.0, le=1_000_000.0)
@@ -113,7 +115,9 @@ class TrainConfig:
     holdout: float = setting(0.1, "Share of the text, at its end, that is kept for measuring.", ge=0.001, le=0.5)
     batch_size: int = setting(16, "Windows of text in one step.", ge=1, le=65_536)
     accumulate: int = setting(1, "Batches whose gradients are added up before a step.", ge=1, le=4096)
-    stride: int = setting(0, "Tokens between two windows' beginnings; 0: block_size, so that none overlap.", ge=0, le=1_048_576)
+    stride: int = setting(
+        0, "Tokens between two windows' beginnings; 0: block_size, so that none overlap.", ge=0, le=1_048_576
+    )
     optimizer: str = setting("muon", "Which optimizer moves the weights.", choices=("muon", "adamw", "adam"))
     learning_rate: float = setting(6e-3, "Peak learning rate of Adam(W).", gt=0.0, le=1.0)
     matrix_learning_rate: float = setting(0.02, "Peak learning rate of Muon, for the blocks' matrices.", gt=0.0, le=1.0)
@@ -131,9 +135,13 @@ class TrainConfig:
     moments: int = setting(6, "How many earlier moments of the model are kept.", ge=0, le=100)
     seed: int = setting(1, "Seed of everything random.", ge=0, le=2**63 - 1)
     device: str = setting("auto", "Where it is computed.", choices=("auto", "cpu", "cuda", "mps"))
-    dtype: str = setting("auto", "Arithmetic of the matrix products; auto: measured.", choices=("auto", "float32", "bfloat16"))
+    dtype: str = setting(
+        "auto", "Arithmetic of the matrix products; auto: measured.", choices=("auto", "float32", "bfloat16")
+    )
     compile: bool = setting(False, "Whether torch.compile prepares the model.")
-    fast_step: str = setting("auto", "The hand-written training step for CPUs; auto: measured.", choices=("auto", "on", "off"))
+    fast_step: str = setting(
+        "auto", "The hand-written training step for CPUs; auto: measured.", choices=("auto", "on", "off")
+    )
     threads: int = setting(0, "CPU threads; 0: measured.", ge=0, le=1024)
 
     def __post_init__(self) -> None:
@@ -153,13 +161,19 @@ class SampleConfig:
     """How the next token is chosen. The defaults leave the model's distribution as it is, at temperature 0.8."""
 
     max_new_tokens: int = setting(200, "Tokens to write at most.", ge=1, le=10_000_000)
-    temperature: float = setting(0.8, "Below 1: safer words; above 1: wilder ones; 0: always the likeliest.", ge=0.0, le=100.0)
+    temperature: float = setting(
+        0.8, "Below 1: safer words; above 1: wilder ones; 0: always the likeliest.", ge=0.0, le=100.0
+    )
     top_k: int = setting(0, "Choose among the k likeliest tokens; 0: among all.", ge=0, le=1_000_000)
-    top_p: float = setting(1.0, "Choose among the likeliest tokens that together have this probability.", gt=0.0, le=1.0)
+    top_p: float = setting(
+        1.0, "Choose among the likeliest tokens that together have this probability.", gt=0.0, le=1.0
+    )
     min_p: float = setting(0.0, "Leave out tokens less likely than this share of the likeliest.", ge=0.0, le=1.0)
     repetition_penalty: float = setting(1.0, "Above 1: words already there become less likely.", ge=0.01, le=100.0)
     stop: tuple[str, ...] = setting((), "Texts at which writing stops.")
-    seed: int | None = setting(None, "The same seed gives the same text; none: a new one each time.", ge=0, le=2**63 - 1)
+    seed: int | None = setting(
+        None, "The same seed gives the same text; none: a new one each time.", ge=0, le=2**63 - 1
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
@@ -244,7 +258,9 @@ def _check_fields(config: Any) -> None:
         value, bounds = getattr(config, f.name), f.metadata
         if value is None and type(None) in get_args(hints[f.name]):
             continue
-        kinds = [k for k in (get_args(hints[f.name]) or (hints[f.name],)) if isinstance(k, type) and k is not type(None)]
+        kinds = [
+            k for k in (get_args(hints[f.name]) or (hints[f.name],)) if isinstance(k, type) and k is not type(None)
+        ]
         if get_origin(hints[f.name]) is tuple:
             if not all(isinstance(item, str) for item in value):
                 raise ConfigError(f"{f.name}: {value!r} is not a list of texts.")

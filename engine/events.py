@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 
 def to_json(event: Event) -> str:
@@ -151,6 +151,42 @@ class End(Event):
     message: str = ""
 
 
+class Alternative(NamedTuple):
+    """A token that could have stood in a place, the text that would have come with it, and its probability."""
+
+    id: int
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token(Event):
+    """One token that a model wrote. `text` is what becomes visible with it, which may be nothing: half a character, or what may be
+    the beginning of a stop text. `probability` and `alternatives` (the likeliest tokens) are the model's own: before temperature
+    and truncation, and, where a prompt ends within a token, given the prompt."""
+
+    event: ClassVar[str] = "token"
+    sample: int
+    id: int
+    text: str
+    probability: float
+    alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleEnd(Event):
+    """A sample is whole. `text` is its continuation, `tokens` how many were written. `stop_reason`: `length`, `stop` (a stop text
+    came) or `end_of_text`. The same prompt, settings and `seed` give the same text again."""
+
+    event: ClassVar[str] = "end"
+    sample: int
+    text: str
+    tokens: int
+    tokens_per_second: float
+    stop_reason: str
+    seed: int
+
+
 def from_json(line: str) -> Event | None:
     """The event in a line of `events.jsonl`; None for a line cut off by a crash or written by a newer version."""
     kinds: dict[str, type[Event]] = {
@@ -159,6 +195,8 @@ def from_json(line: str) -> Event | None:
     try:
         record = json.loads(line)
         kind = kinds[record.pop("event")]
-        return kind(**{key: math.nan if value is None and key != "progress" else value for key, value in record.items()})
+        return kind(
+            **{key: math.nan if value is None and key != "progress" else value for key, value in record.items()}
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

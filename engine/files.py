@@ -31,7 +31,9 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageError(f"No space left to write {path}: free some, then go on.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return StorageError(f"Not allowed to write {path}: change its permissions, or set GPT_TUI_HOME to another folder.")
+        return StorageError(
+            f"Not allowed to write {path}: change its permissions, or set GPT_TUI_HOME to another folder."
+        )
     return StorageError(f"Cannot write {path}: {error.strerror or error}.")
 
 
@@ -96,7 +98,9 @@ class ModelLock:
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise BusyError(f"{self.folder.name}: {self.holder() or 'another process'} is changing this model. Wait, or stop it first.") from None
+            raise BusyError(
+                f"{self.folder.name}: {self.holder() or 'another process'} is changing this model. Wait, or stop it first."
+            ) from None
         except OSError as error:
             raise storage_error(self.folder / "lock", error) from error
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}

@@ -175,7 +175,7 @@ class TrainingPanel:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = min(options.max_width, 100)
-        room = options.size.height - 1  # the line below, on which the cursor rests
+        room = options.size.height - 1  # the line below, where the cursor rests
         title = Text(visible(self.name) or "training", style="bold", overflow="ellipsis", no_wrap=True)
         title.truncate(max(8, width - 6), overflow="ellipsis")
         body = self._body(width - 4, options.ascii_only, airy=room >= 18)
@@ -183,6 +183,7 @@ class TrainingPanel:
         if self.sample is not None and room - taken >= 3:  # a box of one line at least
             body.append(self._sample_box(console, width - 4, room - taken - 2))
         yield _box(Group(*body), title, width)
+        yield Text("")  # the cursor rests on a line of its own: an echoed ^C must not break the panel's last
 
     def _body(self, width: int, ascii_only: bool, *, airy: bool) -> list[RenderableType]:
         """The panel's parts from top to bottom, all but the sample."""

@@ -275,7 +275,9 @@ def _exists(path: Path) -> bool:
 def _model_name(name: str) -> str:
     """`name` as a model may be called: one that every file system takes, at most 48 characters."""
     name = _SAFE.sub("-", unicodedata.normalize("NFC", name))[:48].strip("-._ ")
-    return f"text-{name}" if not name or _RESERVED.fullmatch(name) else name
+    if not name:
+        return "text"
+    return f"text-{name}" if _RESERVED.fullmatch(name) else name
 
 
 # The catalogue

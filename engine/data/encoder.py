@@ -1,7 +1,7 @@
 """Text → ids, fast: what was met before is looked up, and a long corpus is shared out among all cores.
 
-The library's own pre-tokenization takes 1-2 MB/s, and nearly every word of a long text has occurred before. So a text is
-cut into units across whose ends no token reaches, and only units that were not met before are given to the library.
+The library's own pre-tokenization takes 1-2 MB/s, and nearly every word of a long text has occurred before. So a text
+is cut into units across whose ends no token reaches, and only those that were not met before go to the library.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ class ByteEncoder:
 class Workers:
     """An `Encoder` in each of several processes, which are handed pieces in turn. Use it as a context.
 
-    They are interpreters of their own and not `multiprocessing`, which would run the caller's script in each again. What
-    a worker that died leaves undone is done here.
+    They are interpreters of their own and not `multiprocessing`, which would run the caller's script in each again.
+    What a worker that died leaves undone is done here.
     """
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, count: int | None = None) -> None:

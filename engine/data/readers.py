@@ -39,6 +39,25 @@ _MARKS = (  # UTF-32's little-endian mark begins with UTF-16's: it is asked for 
 )
 _CONTROLS = bytes({*range(1, 32), 127} - set(b"\t\n\v\f\r\b\x1b"))
 _SAMPLE = 32 << 10
+_EAST_ASIAN = [
+    "big5",
+    "big5hkscs",
+    "cp932",
+    "cp949",
+    "cp950",
+    "euc_jis_2004",
+    "euc_jisx0213",
+    "euc_jp",
+    "euc_kr",
+    "gb18030",
+    "gb2312",
+    "gbk",
+    "hz",
+    "johab",
+    "shift_jis",
+    "shift_jis_2004",
+    "shift_jisx0213",
+]
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -85,23 +104,35 @@ def read_stream(stream: BinaryIO, *, source: str = "-", name: str = "stdin") -> 
     label = "standard input" if source == "-" else source
     try:
         head = stream.read(IN_MEMORY + 1)
-        if len(head) <= IN_MEMORY:
-            document, notes = _document(head, label, label=label)
-            return Reading(name, source, [document], notes)
-        with tempfile.NamedTemporaryFile(prefix="gpt-tui-", suffix=".txt", delete=False) as kept:
-            path = Path(kept.name)
-            try:
-                while head:
-                    kept.write(head)
-                    head = stream.read(BLOCK)
-            except BaseException:
-                _forget(path)
-                raise
     except OSError as error:
-        raise files.storage_error(Path(tempfile.gettempdir()), error) from error
-    document, notes = _document(path, label, label=label)
+        raise CorpusError(f"{label}: cannot be read: {error.strerror or error}.") from error
+    if len(head) <= IN_MEMORY:
+        document, notes = _document(head, label, label=label)
+        return Reading(name, source, [document], notes)
+    path = _keep(head, stream)
+    try:
+        document, notes = _document(path, label, label=label)
+    except BaseException:
+        _forget(path)
+        raise
     weakref.finalize(document, _forget, path)
     return Reading(name, source, [document], notes)
+
+
+def _keep(head: bytes, stream: BinaryIO) -> Path:
+    """A temporary file with `head` and the rest of `stream`."""
+    handle, name = tempfile.mkstemp(prefix="gpt-tui-", suffix=".txt")
+    try:
+        with os.fdopen(handle, "wb") as kept:
+            while head:
+                kept.write(head)
+                head = stream.read(BLOCK)
+    except BaseException as error:
+        _forget(Path(name))
+        if isinstance(error, OSError):
+            raise files.storage_error(Path(name), error) from error
+        raise
+    return Path(name)
 
 
 def _forget(path: Path) -> None:
@@ -146,14 +177,18 @@ def _files_below(folder: Path) -> tuple[list[Path], list[str]]:
     for parent, folders, names in os.walk(folder):
         hidden.extend(name for name in (*folders, *names) if name.startswith("."))
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found.extend(Path(parent, name) for name in names if not name.startswith("."))
+        paths = (Path(parent, name) for name in names if not name.startswith("."))
+        found.extend(path for path in paths if path.is_file())  # no pipes and devices, no links that lead nowhere
     return sorted(found, key=lambda path: path.relative_to(folder).parts), sorted(hidden)
 
 
 def _is_blank(path: Path) -> bool:
     with _opened(path) as file:
-        head = file.read(4096)
-        return (not head or head.isspace()) and not file.read(1)
+        try:
+            head = file.read(4096)
+            return (not head or head.isspace()) and not file.read(1)
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
 
 def _in_brackets(skipped: dict[str, list[str]]) -> str:
@@ -315,10 +350,14 @@ def _telling_lines(block: bytes, limit: int) -> bytes:
 
 
 def _guess(sample: bytes) -> str:
-    """charset-normalizer's opinion: of equals, what looks most like a language; windows-1252 if it reads the same."""
+    """charset-normalizer's opinion: of equals, what looks most like a language; windows-1252 if it reads the same.
+
+    It is asked twice, for once it finds that East Asian bytes could be meant it considers no alphabet any more.
+    """
     from charset_normalizer import from_bytes  # costs 0.1 s, and hardly any text needs it
 
-    matches = [match for match in from_bytes(sample) if match.encoding not in ("utf_8", "ascii")]
+    found = (*from_bytes(sample), *from_bytes(sample, cp_exclusion=_EAST_ASIAN))
+    matches = [match for match in found if match.encoding not in ("utf_8", "ascii")]
     if not matches:
         return ""
     least = min(match.chaos for match in matches)

@@ -182,13 +182,19 @@ class Tokenizer:
         return table
 
     def encode(self, text: str) -> list[int]:
-        """The text's ids, nothing added."""
+        """The text's ids, nothing added. A first word that is known only with a space before it is not unknown here."""
+        ids = self._encode(text)
+        if ids and ids[0] == self.unknown and not text[0].isspace():
+            ids[0] = self._encode(f" {text}")[0]
+        return ids
+
+    def _encode(self, text: str) -> list[int]:
         if len(text) > 4096:
             return self.encode_batch([text])[0]
         return list(self._tokenizer.encode(_scalars(text), add_special_tokens=False).ids)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of each text, as `encode` gives them, faster."""
+        """The ids of each text; faster for many or long ones, which are taken as stretches of documents."""
         encoder = self.encoder()
         return [encoder.encode(_scalars(text)).tolist() for text in texts]
 

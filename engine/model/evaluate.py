@@ -58,7 +58,9 @@ def window_losses(
     for start in range(0, len(windows), rows):
         chosen = windows[start : start + rows]
         ids = np.full((len(chosen), block), first, dtype=np.int64)
-        targets = np.full((len(chosen), block), -100, dtype=np.int64)  # cross_entropy's ignore_index: past the text's end
+        targets = np.full(
+            (len(chosen), block), -100, dtype=np.int64
+        )  # cross_entropy's ignore_index: past the text's end
         for row, window in enumerate(chosen):
             text = tokens[window * block : (window + 1) * block]
             targets[row, : len(text)] = text

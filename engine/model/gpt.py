@@ -45,8 +45,20 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos.to(x.dtype) + torch.cat((-second, first), dim=-1) * sin.to(x.dtype)
 
 
+class RMSNorm(nn.Module):
+    """x / root mean square (x) * gain over the last dimension, in float32 whatever x is (Zhang and Sennrich 2019)."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x.float(), (x.shape[-1],), self.weight, self.eps).to(x.dtype)
+
+
 def make_norm(config: ModelConfig, width: int) -> nn.Module:
-    return nn.LayerNorm(width, eps=config.norm_eps) if config.family == "gpt2" else nn.RMSNorm(width, eps=config.norm_eps)
+    return nn.LayerNorm(width, eps=config.norm_eps) if config.family == "gpt2" else RMSNorm(width, config.norm_eps)
 
 
 class Attention(nn.Module):
@@ -59,8 +71,8 @@ class Attention(nn.Module):
         heads = config.n_head + 2 * config.n_kv_head
         self.qkv = nn.Linear(config.n_embd, heads * config.head_dim, bias=bias)
         self.output = nn.Linear(config.n_head * config.head_dim, config.n_embd, bias=bias)
-        self.query_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps) if config.qk_norm else None
-        self.key_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps) if config.qk_norm else None
+        self.query_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else None
+        self.key_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else None
 
     def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None, cache: KeyValueCache | None = None) -> Tensor:
         B, T, _ = x.shape

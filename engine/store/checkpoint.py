@@ -1,9 +1,9 @@
 """Weights and training state in and out of a model's folder. Every file is safetensors: nothing that is read can run.
 
-    weights.safetensors            the best weights
-    checkpoints/<step>.safetensors earlier moments
-    run/state.safetensors          the last weights, the optimizer, the random state; its header holds the rest as JSON
-    run/heldout.safetensors        the held-out tokens, so that a model can be measured again wherever its text went
+weights.safetensors            the best weights
+checkpoints/<step>.safetensors earlier moments
+run/state.safetensors          the last weights, the optimizer, the random state; its header holds the rest as JSON
+run/heldout.safetensors        the held-out tokens, so that a model can be measured again wherever its text went
 """
 
 from __future__ import annotations
@@ -166,6 +166,8 @@ def heldout_tokens(folder: Path) -> tuple[NDArray[np.integer], int]:
         arrays = load_arrays(path)
         return arrays["tokens"], int(arrays["bytes"][0])
     except FileNotFoundError:
-        raise DamagedModelError(f"{folder.name}: its held-out text is not kept with it; name a text to evaluate it on.") from None
+        raise DamagedModelError(
+            f"{folder.name}: its held-out text is not kept with it; name a text to evaluate it on."
+        ) from None
     except (SafetensorError, OSError, KeyError, ValueError, IndexError) as error:
         raise DamagedModelError(f"{path} is damaged: {' '.join(str(error).split())[:200]}.") from None

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from engine.config import TrainConfig
-
-if TYPE_CHECKING:
-    from engine.training.preparation import Job
 
 EVALUATIONS = 24
 SAMPLES = 12
@@ -32,35 +29,32 @@ class Budget(Protocol):
     quick_windows: int
 
     def begin(self, step: int) -> None: ...
-    def stepped(self, step: int) -> None: ...
+    def stepped(self) -> None: ...
     def used_up(self, step: int) -> bool: ...
     def progress(self, step: int) -> float: ...
     def seconds_left(self, step: int) -> float: ...
     def tokens_per_second(self, tokens: int) -> float: ...
     def evaluation_due(self, step: int) -> bool: ...
     def evaluated(self, tokens: int, seconds: float) -> None: ...
-    def final_windows(self, tokens: int) -> int | None: ...
+    def final_windows(self, tokens: int) -> int: ...
     def sample_due(self, step: int) -> bool: ...
     def sampled(self, step: int) -> bool: ...
     def moment_due(self, step: int) -> bool: ...
-    def save_due(self, step: int) -> bool: ...
-    def saved(self, step: int, seconds: float = 0.0) -> None: ...
+    def save_due(self) -> bool: ...
+    def saved(self, seconds: float = 0.0) -> None: ...
     def state(self) -> dict[str, Any]: ...
     def restore(self, state: dict[str, Any]) -> None: ...
 
 
-def make_budget(config: TrainConfig, job: Job, clock: Callable[[], float]) -> Budget:
-    """The budget that a config asks for, on the job's tokens."""
-    block = job.model.config.block_size
-    windows = math.ceil(len(job.tokens.heldout) / block)
+def make_budget(
+    config: TrainConfig, clock: Callable[[], float], block: int, heldout_tokens: int, windows: int
+) -> Budget:
+    """The budget that a config asks for. `block` is the block size, `windows` how many make an epoch."""
+    heldout = math.ceil(heldout_tokens / block)
     if config.budget == "minutes":
-        return MinutesBudget(config, clock, block, windows)
-    steps = config.steps
-    if not steps:
-        stride = config.stride or block
-        per_epoch = max(1, (len(job.tokens.train) - 1 - block) // stride + 1)
-        steps = max(1, math.ceil(config.epochs * per_epoch / (config.batch_size * config.accumulate)))
-    return StepsBudget(config, clock, block, windows, steps)
+        return MinutesBudget(config, clock, block, heldout)
+    steps = config.steps or math.ceil(config.epochs * windows / (config.batch_size * config.accumulate))
+    return StepsBudget(config, clock, block, heldout, max(1, steps))
 
 
 class _Common:
@@ -69,7 +63,7 @@ class _Common:
     def __init__(self, config: TrainConfig, clock: Callable[[], float], block: int, windows: int) -> None:
         self.config, self.clock, self.block, self.windows = config, clock, block, windows
         self.quick_windows = min(windows, max(8, QUICK_TOKENS // block))
-        self.last_sample = self.last_save_step = -1
+        self.last_sample = -1
         self.moments_kept = 0
         self.save_seconds = 0.0
         self.last_save = self.started = 0.0
@@ -78,7 +72,7 @@ class _Common:
     def begin(self, step: int) -> None:
         self.last_save = self.started = self.clock()
 
-    def stepped(self, step: int) -> None:
+    def stepped(self) -> None:
         pass
 
     def tokens_per_second(self, tokens: int) -> float:
@@ -109,11 +103,11 @@ class _Common:
         self.moments_kept += 1
         return True
 
-    def save_due(self, step: int) -> bool:
+    def save_due(self) -> bool:
         return self.clock() - self.last_save > max(SAVE_SECONDS, 40 * self.save_seconds)
 
-    def saved(self, step: int, seconds: float = 0.0) -> None:
-        self.last_save, self.last_save_step = self.clock(), step
+    def saved(self, seconds: float = 0.0) -> None:
+        self.last_save = self.clock()
         self.save_seconds = max(self.save_seconds, seconds)
 
     def state(self) -> dict[str, Any]:
@@ -156,7 +150,7 @@ class StepsBudget(_Common):
     def evaluated(self, tokens: int, seconds: float) -> None:
         pass
 
-    def final_windows(self, tokens: int) -> int | None:
+    def final_windows(self, tokens: int) -> int:
         """All of the held-out text, unless it is so large that reading it would cost a good part of the training."""
         affordable = min(LARGEST_FINAL_TOKENS, max(2 * QUICK_TOKENS, tokens // 8))
         return min(self.windows, max(1, affordable // self.block))
@@ -189,7 +183,7 @@ class MinutesBudget(_Common):
             self.quick_windows = min(self.windows, max(8, int(QUICK_TOKENS / 4) // self.block))
         self.last_step_at = now
 
-    def stepped(self, step: int) -> None:
+    def stepped(self) -> None:
         now = self.clock()
         took = now - self.last_step_at
         self.slowest_step = took if not self.slowest_step else 0.9 * self.slowest_step + 0.1 * took
@@ -229,7 +223,7 @@ class MinutesBudget(_Common):
         interval = min(max(0.2 * (now - self.origin), 0.5), self.total / EVALUATIONS)
         self.next_evaluation = now + max(interval, 25 * seconds)
 
-    def final_windows(self, tokens: int) -> int | None:
+    def final_windows(self, tokens: int) -> int:
         return min(self.windows, max(8, int(self._final_tokens()) // self.block))
 
     def sample_due(self, step: int) -> bool:

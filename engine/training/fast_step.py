@@ -159,7 +159,20 @@ class FastStep:
         activated = silu * linear
         x = x + torch.mm(activated, layer.down.t())
         return x, _Saved(
-            normed, scale, qk_scale, qk_normed, query, key, value, weights, mixed, ff_normed, ff_scale, up, silu, activated
+            normed,
+            scale,
+            qk_scale,
+            qk_normed,
+            query,
+            key,
+            value,
+            weights,
+            mixed,
+            ff_normed,
+            ff_scale,
+            up,
+            silu,
+            activated,
         )
 
     def _rotate(self, x: Tensor, layer: _Layer, T: int) -> Tensor:
@@ -223,7 +236,11 @@ class FastStep:
         dup = torch.empty_like(kept.up)
         torch.mul(dactivated, kept.silu, out=dup[:, config.n_ff :])
         dup[:, : config.n_ff] = torch.ops.aten.silu_backward(dactivated.mul_(linear), gate)
-        self._unfold(torch.mm(dup.t(), kept.ff_normed).float(), prefix + "feed_forward.up.weight", prefix + "feed_forward_norm.weight")
+        self._unfold(
+            torch.mm(dup.t(), kept.ff_normed).float(),
+            prefix + "feed_forward.up.weight",
+            prefix + "feed_forward_norm.weight",
+        )
         dx = dx + self._norm_backward(torch.mm(dup, layer.up).float(), kept.ff_normed, kept.ff_scale)
 
         d = dx.to(dtype)
@@ -250,5 +267,7 @@ class FastStep:
         mean = products.mean(dim=-1, keepdim=True)
         torch.mul(dnormed.addcmul_(kept.qk_normed, mean, value=-1), kept.qk_scale, out=dqkv[:, :, : H + K])
         dqkv = dqkv.view(B * T, -1)
-        self._unfold(torch.mm(dqkv.t(), kept.normed).float(), prefix + "attention.qkv.weight", prefix + "attention_norm.weight")
+        self._unfold(
+            torch.mm(dqkv.t(), kept.normed).float(), prefix + "attention.qkv.weight", prefix + "attention_norm.weight"
+        )
         return dx + self._norm_backward(torch.mm(dqkv, layer.qkv).float(), kept.normed, kept.scale)

@@ -176,7 +176,11 @@ class Optimizer:
             prefix = f"adam.{index}."
             for key, value in tensors.items():
                 if key.startswith(prefix):
-                    device = value.device if key.endswith("step") and not self.adam.defaults.get("fused") else parameter.device
+                    device = (
+                        value.device
+                        if key.endswith("step") and not self.adam.defaults.get("fused")
+                        else parameter.device
+                    )
                     self.adam.state[parameter][key.removeprefix(prefix)] = value.clone().to(device)
         if self.muon is not None:
             self.muon.buffer.copy_(tensors["muon.buffer"])
@@ -187,5 +191,7 @@ def rate_scale(config: TrainConfig, step: int, progress: float) -> float:
     then linear (Defazio et al. 2023), cosine (Loshchilov and Hutter 2017) or no decay."""
     warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
     progress = min(max(progress, 0.0), 1.0)
-    decay = {"constant": 1.0, "linear": 1.0 - progress, "cosine": 0.5 * (1 + math.cos(math.pi * progress))}[config.schedule]
+    decay = {"constant": 1.0, "linear": 1.0 - progress, "cosine": 0.5 * (1 + math.cos(math.pi * progress))}[
+        config.schedule
+    ]
     return warmup * (config.min_learning_rate + (1 - config.min_learning_rate) * decay)

@@ -93,6 +93,8 @@ def plan(
     model_overrides, train_overrides = overrides
     budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
     vocab = vocab_size or int(model_overrides.get("vocab_size", 0)) or default_vocab_size(n_bytes, tokenizer)
+    if preset in SHAPES and tokenizer == "bpe" and not (vocab_size or "vocab_size" in model_overrides):
+        vocab = min(vocab, SHAPES[preset].vocab_size)  # a larger one would be most of the model
     seconds = 60 * minutes
     tokens_there = max(1, round(0.9 * n_bytes / bytes_per_token(tokenizer, vocab)))
     if base is not None:
@@ -117,13 +119,17 @@ def plan(
     return _forecast(n_bytes, tokens_there, model, train, machine)
 
 
+VOCABULARIES = {512: 150e3, 1024: 600e3, 2048: 3e6, 4096: 20e6, 8192: 300e6, 16384: 5e9}
+"""BPE vocabularies, each for corpora of fewer bytes than this."""
+
+
 def default_vocab_size(n_bytes: int, tokenizer: str) -> int:
     """The vocabulary for a corpus of this size, when nothing else is asked."""
     if tokenizer == "byte":
         return 257
     if tokenizer == "word":
         return 20_000
-    return 2 ** max(9, min(14, round(math.log2(max(n_bytes, 1) / 1e6) * 0.5 + 11)))
+    return next((size for size, bound in VOCABULARIES.items() if n_bytes < bound), 32768)
 
 
 def fitting_block(block_size: int, tokens: int) -> int:
@@ -146,7 +152,14 @@ def sized_training(preset: str) -> dict[str, Any]:
 
 def automatic(n_bytes: int, vocab: int, seconds: float, machine: Machine) -> tuple[dict[str, Any], dict[str, Any]]:
     """The shape and the training that measured best for a corpus of this size and this much arithmetic."""
-    shape: dict[str, Any] = {"vocab_size": vocab, "block_size": 128, "n_layer": 4, "n_head": 2, "n_embd": 128, "n_ff": 384}
+    shape: dict[str, Any] = {
+        "vocab_size": vocab,
+        "block_size": 128,
+        "n_layer": 4,
+        "n_head": 2,
+        "n_embd": 128,
+        "n_ff": 384,
+    }
     training: dict[str, Any] = {"batch_size": 16, "learning_rate": 6e-3, "weight_decay": 0.5, "patience": 8}
     return shape, training
 

@@ -108,21 +108,27 @@ def check(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         if request.tokenizer == "byte":
             raise ConfigError("vocab_size: the byte tokenizer always has 257 tokens; leave it out.")
     if request.from_model is not None and (request.tokenizer or "vocab_size" in overrides[0]):
-        raise ConfigError("--from: the model brings its own tokenizer and vocabulary; leave --tokenizer and --vocab-size out.")
+        raise ConfigError(
+            "--from: the model brings its own tokenizer and vocabulary; leave --tokenizer and --vocab-size out."
+        )
     if request.from_model is not None and (request.preset != "auto" or set(overrides[0]) - {"dropout"}):
         raise ConfigError("--from: the model brings its own shape; of its settings only dropout can be changed.")
     return overrides
 
 
 def _settings(settings: Sequence[str] | Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    assignments = [f"{key}={value}" for key, value in settings.items()] if isinstance(settings, Mapping) else list(settings)
+    assignments = (
+        [f"{key}={value}" for key, value in settings.items()] if isinstance(settings, Mapping) else list(settings)
+    )
     return parse_settings(assignments)
 
 
 def _begin(request: Request, clock: Clock) -> Preparing:
     overrides = check(request)
     if not request.texts:
-        raise RequestError("Nothing to train on: name a text file, a folder or a corpus (`gpt-tui corpora` lists those that ship).")
+        raise RequestError(
+            "Nothing to train on: name a text file, a folder or a corpus (`gpt-tui corpora` lists those that ship)."
+        )
     if request.name is not None:
         _check_taken(models.check_name(request.name), request.replace)
     device = resolve_device(request.device)
@@ -147,7 +153,9 @@ def _begin(request: Request, clock: Clock) -> Preparing:
     else:
         yield Prepare(elapsed=clock(), stage="tokenizer", message="Learning which tokens this text is made of")
         holdout = planned.train.holdout
-        tokenizer = train_tokenizer(kind, (piece.text for piece in corpus.split(holdout)[0]()), planned.model.vocab_size)
+        tokenizer = train_tokenizer(
+            kind, (piece.text for piece in corpus.split(holdout)[0]()), planned.model.vocab_size
+        )
     tokens = yield from _encode(corpus, tokenizer, planned.train.holdout, clock)
     overrides[0].pop("vocab_size", None)
     planned = plan(corpus.bytes, measured, vocab_size=tokenizer.vocab_size, overrides=overrides, **options)
@@ -186,7 +194,9 @@ def _encode(corpus: Corpus, tokenizer: Tokenizer, holdout: float, clock: Clock) 
     """Encode the corpus; reports how far it is when that takes a while."""
     yield Prepare(elapsed=clock(), stage="encoding", message="Turning the text into tokens", progress=0.0)
     reported: list[float] = []
-    tokens = encode_corpus(corpus, tokenizer, holdout, folder=locations.cache_dir() / "tokens", progress=reported.append)
+    tokens = encode_corpus(
+        corpus, tokenizer, holdout, folder=locations.cache_dir() / "tokens", progress=reported.append
+    )
     if reported:
         yield Prepare(elapsed=clock(), stage="encoding", message="Turning the text into tokens", progress=1.0)
     return tokens
@@ -314,7 +324,20 @@ def _resume(request: Request, clock: Clock) -> Preparing:
         )
         planned = replace(planned, model=record.model, train=record.train)
         prompt = _opening(tokenizer, tokens)
-        return Job(folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt, (tensors, state), corpus.notes)
+        return Job(
+            folder,
+            lock,
+            record,
+            tokenizer,
+            tokens,
+            model,
+            device,
+            planned,
+            measured,
+            prompt,
+            (tensors, state),
+            corpus.notes,
+        )
     except BaseException:
         lock.release()
         raise
@@ -337,9 +360,8 @@ def _same_corpus(request: Request, record: ModelRecord, folder: Path) -> Corpus:
     return corpus
 
 
-def thread_limit(train: TrainConfig, device: str) -> None:
-    """Use the run's threads and memory habits in this process."""
-    if device == "cpu":
-        torch.set_num_threads(train.threads)
+def use_machine(job: Job) -> None:
+    """Settle this process's threads and memory habits for the run."""
+    if job.device == "cpu":
+        torch.set_num_threads(job.record.train.threads)
         keep_freed_pages()
-

@@ -68,7 +68,11 @@ def settle(config: TrainConfig, model: GPT, machine: Machine, device: str) -> Tr
 def make_step(config: TrainConfig, model: GPT, flat: FlatParameters) -> Step:
     """The step that a settled config asks for."""
     dtype = DTYPES[config.dtype]
-    return FastStep(model, flat, dtype) if config.fast_step == "on" else AutogradStep(model, dtype, compiled=config.compile)
+    return (
+        FastStep(model, flat, dtype)
+        if config.fast_step == "on"
+        else AutogradStep(model, dtype, compiled=config.compile)
+    )
 
 
 def memory_used(device: str) -> int:

@@ -30,7 +30,12 @@ def transformers_model(recipe: Recipe, vocab_size: int) -> tuple[nn.Module, Any]
     from transformers import GPT2Config, GPT2LMHeadModel
 
     drop = {"resid_pdrop": recipe.dropout, "embd_pdrop": recipe.dropout, "attn_pdrop": recipe.dropout}
-    shape = {"n_layer": recipe.n_layer, "n_head": recipe.n_head, "n_embd": recipe.n_embd, "n_positions": recipe.block_size}
+    shape = {
+        "n_layer": recipe.n_layer,
+        "n_head": recipe.n_head,
+        "n_embd": recipe.n_embd,
+        "n_positions": recipe.block_size,
+    }
     config = GPT2Config(vocab_size=vocab_size, bos_token_id=0, eos_token_id=0, **shape, **drop)
 
     def loss(model: nn.Module, ids: Tensor, targets: Tensor) -> Tensor:
@@ -45,10 +50,24 @@ def ours(text: Path, seconds: float, device: str, options: list[str]) -> tuple[l
     import os
 
     with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, "-m", "gpt_tui", "train", str(text), "--minutes", str(seconds / 60), "--device", device]
+        command = [
+            sys.executable,
+            "-m",
+            "gpt_tui",
+            "train",
+            str(text),
+            "--minutes",
+            str(seconds / 60),
+            "--device",
+            device,
+        ]
         begun = time.monotonic()
         done = subprocess.run(
-            [*command, "--json", *options], env={**os.environ, "GPT_TUI_HOME": home}, stdout=subprocess.PIPE, text=True, check=True
+            [*command, "--json", *options],
+            env={**os.environ, "GPT_TUI_HOME": home},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
         )
         took = time.monotonic() - begun
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -81,20 +100,26 @@ def svg(title: str, curves: dict[str, list[Point]]) -> str:
     ]
     for bits in range(math.ceil(least * 2), math.floor(most * 2) + 1):
         at = y(bits / 2)
-        parts.append(f'<path d="M{left} {at:.1f}H{width - right}" stroke="#e6e6e6"/><text x="{left - 34}" y="{at + 4:.1f}">{bits / 2:.1f}</text>')
+        parts.append(
+            f'<path d="M{left} {at:.1f}H{width - right}" stroke="#e6e6e6"/><text x="{left - 34}" y="{at + 4:.1f}">{bits / 2:.1f}</text>'
+        )
     for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000):
         if low <= math.log10(tick) <= high:
             parts.append(f'<path d="M{x(tick):.1f} {top}V{height - bottom}" stroke="#f0f0f0"/>')
             parts.append(f'<text x="{x(tick):.1f}" y="{height - bottom + 18}" text-anchor="middle">{tick} s</text>')
     parts.append(f'<text x="{width / 2}" y="{height - 10}" text-anchor="middle">wall-clock time (logarithmic)</text>')
-    parts.append(f'<text x="16" y="{height / 2}" transform="rotate(-90 16 {height / 2})" text-anchor="middle">bits per byte, held out</text>')
+    parts.append(
+        f'<text x="16" y="{height / 2}" transform="rotate(-90 16 {height / 2})" text-anchor="middle">bits per byte, held out</text>'
+    )
     for name, curve in curves.items():
         line = " ".join(f"{x(p.seconds):.1f},{y(p.bits_per_byte):.1f}" for p in curve if p.seconds > 0)
         colour = COLOURS["gpt-tui" if name.startswith("gpt-tui") else "reference"]
         last = curve[-1]
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2.5"/>')
         label = f"{name}: {last.bits_per_byte:.2f}"
-        parts.append(f'<text x="{x(last.seconds) - 6:.1f}" y="{y(last.bits_per_byte) - 8:.1f}" text-anchor="end" fill="{colour}">{label}</text>')
+        parts.append(
+            f'<text x="{x(last.seconds) - 6:.1f}" y="{y(last.bits_per_byte) - 8:.1f}" text-anchor="end" fill="{colour}">{label}</text>'
+        )
     return "\n".join([*parts, "</svg>\n"])
 
 
@@ -102,9 +127,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("texts", nargs="+", type=Path)
     parser.add_argument("--gpu", action="store_true", help="the GPU recipe, on CUDA")
-    parser.add_argument("--seconds", type=float, help="give ours this long instead of as long as the reference took; no reference is run")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        help="give ours this long instead of as long as the reference took; no reference is run",
+    )
     parser.add_argument("--plot", type=Path, help="write the curves of the first text to this SVG file")
-    parser.add_argument("--option", action="append", default=[], help="a further option for gpt-tui train, e.g. --option=--seed=2")
+    parser.add_argument(
+        "--option", action="append", default=[], help="a further option for gpt-tui train, e.g. --option=--seed=2"
+    )
     arguments = parser.parse_args()
     recipe, device = (GPU_RECIPE, "cuda") if arguments.gpu else (CPU_RECIPE, "cpu")
     print(f"{'text':24} {'reference':>18} {'ours':>18} {'fewer bits':>11} {'same quality':>22}")
@@ -126,7 +157,10 @@ def main() -> None:
             flush=True,
         )
         if arguments.plot and number == 0:
-            arguments.plot.write_text(svg(f"{path.name}, {torch.get_num_threads()} threads", {"nanoGPT's recipe": curve, "gpt-tui": points}), "utf-8")
+            arguments.plot.write_text(
+                svg(f"{path.name}, {torch.get_num_threads()} threads", {"nanoGPT's recipe": curve, "gpt-tui": points}),
+                "utf-8",
+            )
     if len(savings) > 1:
         print(f"mean: {sum(savings) / len(savings):.1%} fewer bits per byte")
 

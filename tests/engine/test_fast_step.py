@@ -13,7 +13,9 @@ from engine.training.optim import FlatParameters
 SHAPES = {
     "plain": ModelConfig(vocab_size=300, block_size=24, n_layer=2),
     "grouped": ModelConfig(vocab_size=300, block_size=24, n_layer=2, n_embd=64, n_head=4, n_kv_head=2),
-    "one key head, tied": ModelConfig(vocab_size=99, block_size=16, n_embd=48, n_head=3, n_kv_head=1, tie_embeddings=True),
+    "one key head, tied": ModelConfig(
+        vocab_size=99, block_size=16, n_embd=48, n_head=3, n_kv_head=1, tie_embeddings=True
+    ),
     "wide heads": ModelConfig(vocab_size=64, block_size=8, n_embd=32, n_head=2, head_dim=24),
 }
 
@@ -71,7 +73,9 @@ def test_windows_shorter_than_the_block() -> None:
     model = GPT(config)
     flat = FlatParameters(model)
     ids, targets = torch.randint(0, config.vocab_size, (2, 3, 11))
-    assert float(FastStep(model, flat, torch.float32)(ids, targets)) == pytest.approx(float(model.loss(ids, targets).detach()), rel=1e-5)
+    assert float(FastStep(model, flat, torch.float32)(ids, targets)) == pytest.approx(
+        float(model.loss(ids, targets).detach()), rel=1e-5
+    )
 
 
 def test_what_it_does_not_support_is_known() -> None:

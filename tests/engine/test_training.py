@@ -11,12 +11,20 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from engine.errors import ConfigError, CorpusError, DeviceError, EngineError, ModelNotFoundError, NameTakenError, RequestError
+from engine.errors import (
+    ConfigError,
+    CorpusError,
+    DeviceError,
+    EngineError,
+    ModelNotFoundError,
+    NameTakenError,
+    RequestError,
+)
 from engine.events import End, Eval, Event, Resume, Sample, Start, Step, Warning, from_json
 from engine.store import checkpoint, models
 from engine.training.trainer import Control, train
 
-TINY = ["n_layer=1", "n_embd=32", "n_head=2", "block_size=32", "batch_size=4"]
+TINY = ["n_layer=1", "n_embd=32", "n_head=2", "block_size=32", "batch_size=4", "patience=0"]
 
 
 def _train(*texts: Any, **options: Any) -> list[Event]:
@@ -85,7 +93,9 @@ def test_epochs_read_the_text_that_often(prose: Path) -> None:
     assert steps[-1].epoch == pytest.approx(2.0, abs=0.1)
 
 
-@pytest.mark.parametrize("settings", [[], ["fast_step=off", "dropout=0.1"], ["family=gpt2", "optimizer=adamw", "dropout=0.2"]])
+@pytest.mark.parametrize(
+    "settings", [[], ["fast_step=off", "dropout=0.1"], ["family=gpt2", "optimizer=adamw", "dropout=0.2"]]
+)
 def test_resume_continues_bit_for_bit(prose: Path, home: Path, settings: list[str]) -> None:
     settings = [*TINY, *settings]
     _train(prose, steps=60, name="whole", settings=settings)
@@ -184,7 +194,15 @@ def test_going_on_from_a_model_begins_where_it_stood(prose: Path, tmp_path: Path
 
 
 def test_divergence_keeps_the_best(prose: Path) -> None:
-    settings = ["optimizer=adamw", "learning_rate=1.0", "grad_clip=0", "warmup_steps=0", "fast_step=off", "eval_interval=1", "beta1=0.0"]
+    settings = [
+        "optimizer=adamw",
+        "learning_rate=1.0",
+        "grad_clip=0",
+        "warmup_steps=0",
+        "fast_step=off",
+        "eval_interval=1",
+        "beta1=0.0",
+    ]
     end = _end(_train(prose, steps=300, settings=settings))
     assert end.reason in ("diverged", "budget")
     assert math.isfinite(end.bits_per_byte)
@@ -196,7 +214,14 @@ def test_classic_is_the_textbook(prose: Path) -> None:
     expected = {"family": "gpt2", "block_size": 128, "n_layer": 3, "n_head": 4, "n_embd": 256, "dropout": 0.1}
     assert expected.items() <= start.model.items()
     assert start.model["tie_embeddings"] is False
-    recipe = {"optimizer": "adam", "learning_rate": 1e-4, "batch_size": 32, "stride": 1, "grad_clip": 1.0, "schedule": "constant"}
+    recipe = {
+        "optimizer": "adam",
+        "learning_rate": 1e-4,
+        "batch_size": 32,
+        "stride": 1,
+        "grad_clip": 1.0,
+        "schedule": "constant",
+    }
     assert recipe.items() <= start.train.items()
     assert start.train["patience"] == 0
 
