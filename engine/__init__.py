@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     )
     from engine.generation.language_model import LanguageModel, load
     from engine.store.models import models
-    from engine.training.trainer import Control, train
+    from engine.training.control import Control
+    from engine.training.trainer import train
 
 __all__ = [  # Warning, the event, is left out: `from engine import *` must not hide Python's own
     "BusyError",
@@ -102,7 +103,8 @@ _PLACES = {
     ),
     "generation.language_model": ("LanguageModel", "load"),
     "store.models": ("models",),
-    "training.trainer": ("Control", "train"),
+    "training.control": ("Control",),
+    "training.trainer": ("train",),
 }
 _MODULES = {name: f"{__name__}.{module}" for module, names in _PLACES.items() for name in names}
 _NAMES = {"corpora": "catalog"}  # what bears another name where it lives

@@ -35,7 +35,8 @@ def setting(
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The shape of a GPT. Zero in `n_kv_head`, `head_dim` or `n_ff` stands for the family's usual value and is replaced by it."""
+    """The shape of a GPT. Zero in `n_kv_head`, `head_dim` or `n_ff` stands for the family's usual value and is
+    replaced by it."""
 
     family: str = setting("qwen3", "The architecture: gpt2 or qwen3.", choices=("gpt2", "qwen3"))
     vocab_size: int = setting(2048, "How many different tokens there are.", ge=2, le=1_000_000)
@@ -74,7 +75,8 @@ class ModelConfig:
             set_(self, "n_ff", usual)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Parameters by part: embedding, positions, attention, feed_forward, norms, head, total (what is tied counts once)."""
+        """Parameters by part: embedding, positions, attention, feed_forward, norms, head, total (what is tied counts
+        once)."""
         width, gpt2 = self.n_embd, self.family == "gpt2"
         query, key = self.n_head * self.head_dim, self.n_kv_head * self.head_dim
         attention = width * (query + 2 * key) + query * width
@@ -95,7 +97,8 @@ class ModelConfig:
         return {**counts, "total": sum(counts.values())}
 
     def flops_per_token(self) -> float:
-        """Floating-point operations of a training step for one token, forward and backward (Chowdhery et al. 2022, PaLM, appendix B)."""
+        """Floating-point operations of a training step for one token, forward and backward (Chowdhery et al. 2022,
+        PaLM, appendix B)."""
         counts = self.parameter_counts()
         matrices = counts["attention"] + counts["feed_forward"] + self.vocab_size * self.n_embd
         return 6.0 * matrices + 12.0 * self.n_layer * self.n_head * self.head_dim * self.block_size
@@ -198,10 +201,11 @@ def from_table(kind: type[Config], table: Mapping[str, Any]) -> Config:
 
 
 def parse_settings(assignments: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`["n_layer=4", "learning_rate=1e-3"]` → (settings of ModelConfig, settings of TrainConfig), values in their types.
+    """`["n_layer=4", "learning_rate=1e-3"]` → (settings of ModelConfig, settings of TrainConfig), values in their
+    types.
 
-    Raises `ConfigError` on what is no assignment, an unknown key or a value of the wrong type. Bounds are checked when the
-    configs are made.
+    Raises `ConfigError` on what is no assignment, an unknown key or a value of the wrong type. Bounds are checked
+    when the configs are made.
     """
     tables: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     names = [{f.name for f in fields(kind)} for kind in (ModelConfig, TrainConfig)]

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 
 
 def to_json(event: Event) -> str:
-    """One line of JSON: `event` first, then the fields. What is not a finite number becomes null, as JSON has no NaN."""
+    """One line of JSON: `event` first, then the fields. What is not a finite number becomes null, as JSON has no
+    NaN."""
     return json.dumps({"event": event.event, **_finite(asdict(event))}, ensure_ascii=False)
 
 
@@ -36,7 +37,8 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepare(Event):
-    """Work before the first step: reading, the tokenizer, encoding, measuring. `progress` is from 0 to 1, or None when unknown."""
+    """Work before the first step: reading, the tokenizer, encoding, measuring. `progress` is from 0 to 1, or None
+    when unknown."""
 
     event: ClassVar[str] = "prepare"
     stage: str
@@ -135,7 +137,8 @@ class Warning(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class End(Event):
-    """The run is over. `reason`: `budget`, `stopped`, `converged` or `diverged`. `bits_per_byte` is that of the weights kept as best."""
+    """The run is over. `reason`: `budget`, `stopped`, `converged` or `diverged`. `bits_per_byte` is that of the
+    weights kept as best."""
 
     event: ClassVar[str] = "end"
     reason: str
@@ -161,9 +164,9 @@ class Alternative(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Token(Event):
-    """One token that a model wrote. `text` is what becomes visible with it, which may be nothing: half a character, or what may be
-    the beginning of a stop text. `probability` and `alternatives` (the likeliest tokens) are the model's own: before temperature
-    and truncation, and, where a prompt ends within a token, given the prompt."""
+    """One token that a model wrote. `text` is what becomes visible with it, which may be nothing: half a character,
+    or what may be the beginning of a stop text. `probability` and `alternatives` (the likeliest tokens) are the
+    model's own: before temperature and truncation, and, where a prompt ends within a token, given the prompt."""
 
     event: ClassVar[str] = "token"
     sample: int
@@ -175,8 +178,8 @@ class Token(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SampleEnd(Event):
-    """A sample is whole. `text` is its continuation, `tokens` how many were written. `stop_reason`: `length`, `stop` (a stop text
-    came) or `end_of_text`. The same prompt, settings and `seed` give the same text again."""
+    """A sample is whole. `text` is its continuation, `tokens` how many were written. `stop_reason`: `length`, `stop`
+    (a stop text came) or `end_of_text`. The same prompt, settings and `seed` give the same text again."""
 
     event: ClassVar[str] = "end"
     sample: int

@@ -1,7 +1,7 @@
 """Atomic writes, locks, trash: the only file that knows how bytes reach the disk safely.
 
-A write that replaces anything is: write beside, flush, fsync, rename, fsync the folder. A reader sees the old or the new,
-never half.
+A write that replaces anything is: write beside, flush, fsync, rename, fsync the folder. A reader sees the old or the
+new, never half.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def remove_leftovers(folder: Path) -> None:
 
 
 class ModelLock:
-    """The right to change a model's folder: one process at a time. The operating system lets go of it when the process dies.
+    """The right to change a model's folder: one process at a time. The operating system lets go of it when the
+    process dies.
 
     Beside the lock lies who holds it, for others' messages.
     """
@@ -98,9 +99,8 @@ class ModelLock:
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise BusyError(
-                f"{self.folder.name}: {self.holder() or 'another process'} is changing this model. Wait, or stop it first."
-            ) from None
+            who = self.holder() or "another process"
+            raise BusyError(f"{self.folder.name}: {who} is changing this model. Wait, or stop it first.") from None
         except OSError as error:
             raise storage_error(self.folder / "lock", error) from error
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}

@@ -13,7 +13,7 @@ from gpt_tui.display import QuietReport, choose_report
 from gpt_tui.terminal import DONE, FAILED, INTERRUPTED, complain, duration, hush, is_first_process, quoted, visible
 
 if TYPE_CHECKING:
-    from engine.training.trainer import Control
+    from engine.training.control import Control
 
 
 def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet: bool, began: float | None) -> int:
@@ -26,7 +26,8 @@ def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet
     with Interrupts() as interrupts:
         try:
             with report:
-                from engine.training.trainer import Control, train  # only now: a second passes in importing torch
+                from engine.training.control import Control
+                from engine.training.trainer import train  # only now: a second passes in importing torch
 
                 interrupts.control = control = Control()
                 for event in train(*texts, **options, control=control, began=began):

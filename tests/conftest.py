@@ -1,4 +1,5 @@
-"""Every test has a home of its own; none downloads anything; torch uses one thread, so that tests can run side by side."""
+"""Every test has a home of its own; none downloads anything; torch uses one thread, so that tests can run side by
+side."""
 
 from __future__ import annotations
 

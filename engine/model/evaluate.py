@@ -86,8 +86,8 @@ def evaluate(
     max_windows: int | None = None,
     dtype: torch.dtype | None = None,
 ) -> Evaluation:
-    """Evaluate `tokens`, a text of `n_bytes`. When `seconds` or `max_windows` does not suffice for all of it, windows spread
-    evenly over the text are taken, and the bytes are counted in proportion to their tokens."""
+    """Evaluate `tokens`, a text of `n_bytes`. When `seconds` or `max_windows` does not suffice for all of it, windows
+    spread evenly over the text are taken, and the bytes are counted in proportion to their tokens."""
     block = model.config.block_size
     count = math.ceil(len(tokens) / block)
     order = _spread(count)

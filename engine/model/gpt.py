@@ -2,8 +2,10 @@
 
 One class spans two families, told apart by `ModelConfig.family`:
 
-- `gpt2` (Radford et al. 2019): learned positions, LayerNorm, GELU, biases; computes what transformers' `GPT2LMHeadModel` does.
-- `qwen3` (Qwen team 2025; without `qk_norm`: llama, Touvron et al. 2023): rotary positions, RMSNorm, SwiGLU, normalised queries
+- `gpt2` (Radford et al. 2019): learned positions, LayerNorm, GELU, biases; computes what transformers'
+  `GPT2LMHeadModel` does.
+- `qwen3` (Qwen team 2025; without `qk_norm`: llama, Touvron et al. 2023): rotary positions, RMSNorm, SwiGLU,
+  normalised queries
   and keys, grouped-query attention, no biases; computes what transformers' `Qwen3ForCausalLM` does.
 
 Shapes: B batch, T tokens, C width (`n_embd`), H heads, K key heads, D width of a head, V vocabulary.
@@ -133,7 +135,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None, cache: KeyValueCache | None = None) -> Tensor:
         x = x + self.attention(self.attention_norm(x), rotary, cache)
-        return x + self.feed_forward(self.feed_forward_norm(x))
+        y: Tensor = self.feed_forward(self.feed_forward_norm(x))
+        return x + y
 
 
 class GPT(nn.Module):
@@ -160,8 +163,9 @@ class GPT(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Initial weights: GPT-2's for its family; for qwen3 each matrix keeps its input's variance and each block begins as the
-        identity (output projections at zero; Zhang et al. 2019, Fixup), and so does an untied head (Yang et al. 2022, muP)."""
+        """Initial weights: GPT-2's for its family; for qwen3 each matrix keeps its input's variance and each block
+        begins as the identity (output projections at zero; Zhang et al. 2019, Fixup), and so does an untied head
+        (Yang et al. 2022, muP)."""
         config = self.config
         for name, parameter in self.named_parameters():
             if parameter.dim() < 2:
@@ -177,9 +181,11 @@ class GPT(nn.Module):
                 nn.init.normal_(parameter, std=0.5 / math.sqrt(parameter.shape[1]))
 
     def forward(self, ids: Tensor, cache: KeyValueCache | None = None) -> Tensor:
-        """Logits (B, T, V) of the token after each of `ids` (B, T, int64). `length + T` of the cache is at most `block_size`."""
+        """Logits (B, T, V) of the token after each of `ids` (B, T, int64). `length + T` of the cache is at most
+        `block_size`."""
         past = cache.length if cache is not None else 0
-        return self.head(self.hidden(ids, cache, past))
+        logits: Tensor = self.head(self.hidden(ids, cache, past))
+        return logits
 
     def hidden(self, ids: Tensor, cache: KeyValueCache | None = None, past: int = 0) -> Tensor:
         """The final norm's output (B, T, C): what the head reads."""
@@ -196,7 +202,8 @@ class GPT(nn.Module):
             x = block(x, rotary, cache)
         if cache is not None:
             cache.length += T
-        return self.norm(x)
+        normed: Tensor = self.norm(x)
+        return normed
 
     def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy in nats per token. ids, targets: (B, T)."""

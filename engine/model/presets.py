@@ -60,7 +60,8 @@ def classic_model(vocab_size: int) -> dict[str, Any]:
 
 
 def sized_model(preset: str, vocab_size: int) -> dict[str, Any]:
-    """The qwen3 model of a named size whose layers bring the count of parameters, embeddings included, nearest to it."""
+    """The qwen3 model of a named size whose layers bring the count of parameters, embeddings included, nearest to
+    it."""
     shape = SHAPES[preset]
     base: dict[str, Any] = {
         "vocab_size": vocab_size,

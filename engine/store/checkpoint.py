@@ -124,8 +124,8 @@ def _weights_file(folder: Path, checkpoint: str) -> tuple[Path, str]:
 
 
 def save_moment(folder: Path, model: GPT, step: int, keep: int) -> None:
-    """Keep the model as it is after `step` steps, and thin the earlier moments to `keep`: always the one whose neighbours
-    lie nearest to it, on a logarithmic scale, goes; the first and the last stay."""
+    """Keep the model as it is after `step` steps, and thin the earlier moments to `keep`: always the one whose
+    neighbours lie nearest to it, on a logarithmic scale, goes; the first and the last stay."""
     if not keep:
         return
     save_tensors(folder / moment(step), weights_of(model))

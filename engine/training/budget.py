@@ -1,8 +1,8 @@
 """What a run may use, minutes or steps, and when within it to evaluate, sample and save.
 
-A budget of minutes is wall-clock from the command's start, so everything is fitted to the clock: the learning rate, the intervals,
-and what is set aside for the final evaluation. A budget of steps or epochs depends on no clock where the weights or the choice of
-the best depend on it, so that the same run ends the same on any day.
+A budget of minutes is wall-clock from the command's start, so everything is fitted to the clock: the learning rate,
+the intervals, and what is set aside for the final evaluation. A budget of steps or epochs depends on no clock where
+the weights or the choice of the best depend on it, so that the same run ends the same on any day.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def make_budget(
 
 
 class _Common:
-    """What both budgets share: the speed, the saves, and the moments, spread evenly on a logarithmic scale of progress."""
+    """What both budgets share: the speed, the saves, and the moments, spread evenly on a logarithmic scale of
+    progress."""
 
     def __init__(self, config: TrainConfig, clock: Callable[[], float], block: int, windows: int) -> None:
         self.config, self.clock, self.block, self.windows = config, clock, block, windows
@@ -163,7 +164,8 @@ class StepsBudget(_Common):
 
 
 class MinutesBudget(_Common):
-    """Wall-clock seconds from the command's start; evaluations are dense at first, when much changes, and take a few hundredths."""
+    """Wall-clock seconds from the command's start; evaluations are dense at first, when much changes, and take a few
+    hundredths."""
 
     def __init__(self, config: TrainConfig, clock: Callable[[], float], block: int, windows: int) -> None:
         super().__init__(config, clock, block, windows)

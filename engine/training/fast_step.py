@@ -1,11 +1,12 @@
 """Loss and gradients of a qwen3-family GPT, forward and backward written out in plain tensor operations.
 
-On a CPU, autograd's hundreds of small nodes and the fused attention kernel cost as much as the arithmetic of a small model. Here
-a step is about thirty operations a layer: matrix products in bfloat16 (or float32) from working copies of the float32 weights,
-norms' gains folded into the matrices that follow them, everything in place where it can be. It computes what `GPT.loss` and
-`backward` compute, up to the rounding of the working type; a test holds it to that.
+On a CPU, autograd's hundreds of small nodes and the fused attention kernel cost as much as the arithmetic of a small
+model. Here a step is about thirty operations a layer: matrix products in bfloat16 (or float32) from working copies of
+the float32 weights, norms' gains folded into the matrices that follow them, everything in place where it can be. It
+computes what `GPT.loss` and `backward` compute, up to the rounding of the working type; a test holds it to that.
 
-Shapes: B batch, T tokens, N = B * T, C width, H heads, K key heads, D width of a head, F feed-forward width, V vocabulary.
+Shapes: B batch, T tokens, N = B * T, C width, H heads, K key heads, D width of a head, F feed-forward width, V
+vocabulary.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def supports(config: ModelConfig) -> bool:
 
 @dataclass
 class _Layer:
-    """One block's working copies, gains folded in: `qkv` (HD + 2KD, C), `output` (C, HD), `up` (2F, C), `down` (C, F)."""
+    """One block's working copies, gains folded in: `qkv` (HD + 2KD, C), `output` (C, HD), `up` (2F, C), `down` (C,
+    F)."""
 
     qkv: Tensor
     output: Tensor

@@ -39,8 +39,8 @@ def resolve_device(device: str) -> str:
 
 
 def keep_freed_pages() -> None:
-    """Tell glibc to keep what is freed: a training step frees and takes the same large blocks over and over, and giving each back
-    to the system costs a quarter of a small model's step. Elsewhere it does nothing."""
+    """Tell glibc to keep what is freed: a training step frees and takes the same large blocks over and over, and
+    giving each back to the system costs a quarter of a small model's step. Elsewhere it does nothing."""
     if platform.system() != "Linux":
         return
     with contextlib.suppress(OSError, AttributeError):
@@ -51,8 +51,8 @@ def keep_freed_pages() -> None:
 
 
 def machine(device: str = "cpu") -> Machine:
-    """What the machine can do on `device` (`cpu`, `cuda` or `mps`), from memory or measured now: in this process when torch is here
-    (a second), else in a child process (three)."""
+    """What the machine can do on `device` (`cpu`, `cuda` or `mps`), from memory or measured now: in this process when
+    torch is here (a second), else in a child process (three)."""
     if (found := remembered(device)) is not None:
         return found
     if "torch" not in sys.modules:
@@ -111,8 +111,8 @@ def remember(found: Machine) -> None:
 
 
 def measure(device: str) -> Machine:
-    """Measure this process's torch on `device`: the rate of products (2048 tokens, 128 to 768 wide) in both types, and what a
-    whole training step of a small model makes of it, hand-written or by autograd."""
+    """Measure this process's torch on `device`: the rate of products (2048 tokens, 128 to 768 wide) in both types,
+    and what a whole training step of a small model makes of it, hand-written or by autograd."""
     import torch
 
     from engine.config import ModelConfig

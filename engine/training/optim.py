@@ -1,7 +1,7 @@
 """Parameter groups, optimizers, learning-rate schedules.
 
-All weights lie in one flat buffer and all gradients in another, so that clipping, casting and Adam are a few large operations
-instead of hundreds of small ones.
+All weights lie in one flat buffer and all gradients in another, so that clipping, casting and Adam are a few large
+operations instead of hundreds of small ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def group_of(name: str, parameter: Tensor) -> str:
 
 
 class FlatParameters:
-    """A model's parameters as views of one flat float32 buffer, their gradients as views of another, ordered by group."""
+    """A model's parameters as views of one flat float32 buffer, their gradients as views of another, ordered by
+    group."""
 
     def __init__(self, model: GPT) -> None:
         named = [(name, parameter) for name, parameter in model.named_parameters()]
@@ -56,8 +57,9 @@ class FlatParameters:
         return flat[start:end].view(self.shapes[name])
 
     def clip_gradients(self, largest: float) -> Tensor:
-        """Scale the gradients so that their norm is at most `largest` (0: leave them); the norm before (Pascanu et al. 2013)."""
-        norm = torch.linalg.vector_norm(self.grad)
+        """Scale the gradients so that their norm is at most `largest` (0: leave them); the norm before (Pascanu et
+        al. 2013)."""
+        norm: Tensor = torch.linalg.vector_norm(self.grad)
         if largest:
             self.grad.mul_(torch.clamp(largest / (norm + 1e-6), max=1.0))
         return norm
@@ -68,8 +70,8 @@ NEWTON_SCHULZ = ((3.4445, -4.7750, 2.0315),) * 5
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:
-    """The nearest (semi-)orthogonal matrix to each of `matrices` (n, rows, columns), approximately, by Newton-Schulz in bfloat16
-    (Jordan et al. 2024, Muon; Bernstein and Newhouse 2024)."""
+    """The nearest (semi-)orthogonal matrix to each of `matrices` (n, rows, columns), approximately, by Newton-Schulz
+    in bfloat16 (Jordan et al. 2024, Muon; Bernstein and Newhouse 2024)."""
     x = matrices.bfloat16()
     wide = x.shape[-2] <= x.shape[-1]
     if not wide:
@@ -129,7 +131,8 @@ class Muon:
 
 
 class Optimizer:
-    """What moves the weights: Adam, AdamW, or Muon on the matrices with AdamW on the rest. One state, saved and restored whole."""
+    """What moves the weights: Adam, AdamW, or Muon on the matrices with AdamW on the rest. One state, saved and
+    restored whole."""
 
     def __init__(self, flat: FlatParameters, model: GPT, config: TrainConfig) -> None:
         self.config = config
@@ -187,8 +190,8 @@ class Optimizer:
 
 
 def rate_scale(config: TrainConfig, step: int, progress: float) -> float:
-    """The share of the peak learning rate at `step` (from 0), when `progress` (0 to 1) of the budget is used: a linear warm-up,
-    then linear (Defazio et al. 2023), cosine (Loshchilov and Hutter 2017) or no decay."""
+    """The share of the peak learning rate at `step` (from 0), when `progress` (0 to 1) of the budget is used: a
+    linear warm-up, then linear (Defazio et al. 2023), cosine (Loshchilov and Hutter 2017) or no decay."""
     warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
     progress = min(max(progress, 0.0), 1.0)
     decay = {"constant": 1.0, "linear": 1.0 - progress, "cosine": 0.5 * (1 + math.cos(math.pi * progress))}[

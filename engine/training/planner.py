@@ -66,7 +66,8 @@ class Plan:
 
 
 def bytes_per_token(tokenizer: str, vocab_size: int) -> float:
-    """About how many bytes of English a token stands for: for BPE 2.9 at 1024 entries, and 0.42 more with each doubling."""
+    """About how many bytes of English a token stands for: for BPE 2.9 at 1024 entries, and 0.42 more with each
+    doubling."""
     if tokenizer == "bpe":
         return max(1.0, min(4.8, 2.9 + 0.42 * math.log2(vocab_size / 1024)))
     return BYTES_PER_TOKEN[tokenizer]
@@ -87,8 +88,8 @@ def plan(
 ) -> Plan:
     """What to build from a corpus of `n_bytes` on `machine`, in `minutes`, `steps` or `epochs`.
 
-    `vocab_size` is the tokenizer's when that is settled; `base` is the model that training goes on from; `overrides` are the
-    user's own settings of ModelConfig and TrainConfig, which win. Raises `ConfigError`.
+    `vocab_size` is the tokenizer's when that is settled; `base` is the model that training goes on from; `overrides`
+    are the user's own settings of ModelConfig and TrainConfig, which win. Raises `ConfigError`.
     """
     model_overrides, train_overrides = overrides
     budget = {"minutes": minutes, "steps": steps, "epochs": epochs}

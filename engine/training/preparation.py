@@ -92,7 +92,8 @@ def check(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
             raise ConfigError(f"{key}: {value} is too small; it must be more than 0.")
         if key in overrides[1]:
             raise ConfigError(f"{key}: give the budget as --{key}, not as a setting.")
-    TrainConfig(**{k: v for k, v in budget.items() if v is not None}, preset=request.preset)
+    given: dict[str, Any] = {key: value for key, value in budget.items() if value is not None}
+    TrainConfig(**given, preset=request.preset)
     TrainConfig(tokenizer=request.tokenizer or "bpe", device=request.device, **overrides[1])
     for key in ("preset", "device", "tokenizer"):
         if key in overrides[1]:
@@ -231,8 +232,8 @@ def _check_taken(name: str, replacing: bool) -> None:
 def _check_length(tokens: TokenData, model: ModelConfig) -> None:
     if len(tokens.train) < model.block_size + 1:
         raise ConfigError(
-            f"block_size: {model.block_size} is longer than the text, which has {len(tokens.train)} tokens to train on. "
-            "Choose a smaller block_size or a longer text."
+            f"block_size: {model.block_size} is longer than the text, which has {len(tokens.train)} tokens to train "
+            "on. Choose a smaller block_size or a longer text."
         )
 
 
@@ -354,8 +355,8 @@ def _same_corpus(request: Request, record: ModelRecord, folder: Path) -> Corpus:
     corpus = open_corpus(texts)
     if corpus.checksum != record.corpus.get("checksum"):
         raise RequestError(
-            f"{record.name}: the text has changed since its training began. Bring it back, or begin a new model from this one "
-            f"with --from {record.name}."
+            f"{record.name}: the text has changed since its training began. Bring it back, or begin a new model "
+            f"from this one with --from {record.name}."
         )
     return corpus
 

@@ -1,4 +1,5 @@
-"""A run's state: weights, optimizer, data position, the best so far. It knows how to save itself and to take itself up again."""
+"""A run's state: weights, optimizer, data position, the best so far. It knows how to save itself and to take itself
+up again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A batch in, a loss out, gradients in the flat buffer: by autograd on any device, or by the hand-written step on a CPU."""
+"""A batch in, a loss out, gradients in the flat buffer: by autograd on any device, or by the hand-written step on a
+CPU."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ def synchronize(device: str) -> None:
 
 
 def settle(config: TrainConfig, model: GPT, machine: Machine, device: str) -> TrainConfig:
-    """`auto` in dtype, fast_step and threads → what this machine measured best. What is settled stays for the whole run."""
+    """`auto` in dtype, fast_step and threads → what this machine measured best. What is settled stays for the whole
+    run."""
     dtype = config.dtype if config.dtype != "auto" else machine.dtype
     fast = config.fast_step
     possible = device == "cpu" and fast_step.supports(model.config)
@@ -76,7 +78,8 @@ def make_step(config: TrainConfig, model: GPT, flat: FlatParameters) -> Step:
 
 
 def memory_used(device: str) -> int:
-    """Bytes that training takes: the device's, or on a CPU this process's resident memory (its peak where that is all one can ask)."""
+    """Bytes that training takes: the device's, or on a CPU this process's resident memory (its peak where that is all
+    one can ask)."""
     if device == "cuda":
         return torch.cuda.memory_allocated()
     if device == "mps":
@@ -100,9 +103,10 @@ def _peak_memory() -> int:
 class Threads:
     """How many CPU threads a run of minutes uses, watched while it trains.
 
-    With another job on one of two cores, two threads that wait for each other can be several times slower than one. When steps
-    become much slower than they were, one thread is tried, and what is faster is kept; from time to time all are tried again. A run
-    of steps or epochs keeps its threads, as sums are rounded differently with another number.
+    With another job on one of two cores, two threads that wait for each other can be several times slower than one.
+    When steps become much slower than they were, one thread is tried, and what is faster is kept; from time to time
+    all are tried again. A run of steps or epochs keeps its threads, as sums are rounded differently with another
+    number.
     """
 
     TRIAL = 3

@@ -2,8 +2,8 @@
 
     for event in train("novel.txt", minutes=5): ...
 
-The loop reads top to bottom in `Trainer._events`. What it decides by, minutes or steps, is the budget's; what changes and is kept is
-the state's; what a step computes is in `steps`.
+The loop reads top to bottom in `Trainer._events`. What it decides by, minutes or steps, is the budget's; what changes
+and is kept is the state's; what a step computes is in `steps`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -56,9 +56,9 @@ def train(
 ) -> Iterator[Event]:
     """Train a GPT on texts (files, folders, `-`, corpora by name); yields events, the last of them an `End`.
 
-    `settings` are further fields of ModelConfig and TrainConfig, as a mapping or as `KEY=VALUE`; `began` is the `time.monotonic()`
-    from which `elapsed` and a budget of minutes count. Interrupted by `control.stop()`, by KeyboardInterrupt or by being closed, it
-    saves; `resume=True` with the same name goes on. Raises an `EngineError`.
+    `settings` are further fields of ModelConfig and TrainConfig, as a mapping or as `KEY=VALUE`; `began` is the
+    `time.monotonic()` from which `elapsed` and a budget of minutes count. Interrupted by `control.stop()`, by
+    KeyboardInterrupt or by being closed, it saves; `resume=True` with the same name goes on. Raises an `EngineError`.
     """
     request = Request(
         texts=tuple(str(text) for text in texts),
@@ -93,14 +93,18 @@ def train(
         job.lock.release()
 
 
-def _prepared(request: Request, control: Control, clock: Clock, early: list[Event]) -> Any:
-    """Yield what preparing reports, noted in `early` for the log; returns the job. A stop before there is one is an interruption."""
+def _prepared(
+    request: Request, control: Control, clock: Clock, early: list[Event]
+) -> Generator[Event, None, Job]:
+    """Yield what preparing reports, noted in `early` for the log; returns the job. A stop before there is one is an
+    interruption."""
     preparing = prepare(request, clock)
     while True:
         try:
             event = next(preparing)
         except StopIteration as finished:
-            return finished.value
+            job: Job = finished.value
+            return job
         early.append(event)
         yield event
         if control.stopping:
@@ -123,7 +127,8 @@ class Trainer:
         self.log: TextIO | None = None
 
     def run(self) -> Iterator[Event]:
-        """Train until the budget is used, a stop is asked, or nothing more is learned. Yields events, and keeps them in the log."""
+        """Train until the budget is used, a stop is asked, or nothing more is learned. Yields events, and keeps them
+        in the log."""
         try:
             with contextlib.closing(self._events()) as events:
                 for event in events:
@@ -141,7 +146,7 @@ class Trainer:
 
     # The loop
 
-    def _events(self) -> Iterator[Event]:
+    def _events(self) -> Generator[Event, None, None]:
         state, budget = self.state, self.budget
         resumed_from = state.take_up()
         self._open_log(resumed_from)
@@ -322,8 +327,8 @@ class Trainer:
         yield self._end(reason)
 
     def _final_evaluation(self) -> Iterator[Event]:
-        """Measure the last weights and, if an earlier moment was better on the quick windows, that one too, on as much of the
-        held-out text as the budget allows; the better of the two is kept as best."""
+        """Measure the last weights and, if an earlier moment was better on the quick windows, that one too, on as
+        much of the held-out text as the budget allows; the better of the two is kept as best."""
         state = self.state
         windows = self.budget.final_windows(state.tokens)
         found = self._measure(windows, exact=True)

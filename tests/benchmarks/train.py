@@ -2,8 +2,9 @@
 
     python tests/benchmarks/train.py TEXT... [--gpu] [--plot screenshots/learning.svg]
 
-The reference is transformers' GPT2LMHeadModel; its clock stands still while it evaluates. Ours is the installed command, its clock that
-of the whole process: start, imports, tokenizer, evaluations and saving included. Nothing is asserted.
+The reference is transformers' GPT2LMHeadModel; its clock stands still while it evaluates. Ours is the installed
+command, its clock that of the whole process: start, imports, tokenizer, evaluations and saving included. Nothing is
+asserted.
 """
 
 from __future__ import annotations
