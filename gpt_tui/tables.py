@@ -106,9 +106,10 @@ def record_object(folder: Path, record: ModelRecord, *, running: bool) -> dict[s
 def print_corpora(console: Console, catalog: list[CatalogEntry], used: Used) -> None:
     """What ships, by name; then the user's own texts that models learned from."""
     rows = [
-        [entry.name, f"{count(entry.words)} words", entry.title, ", ".join(_learned(entry, used))] for entry in catalog
+        [entry.name, f"{count(entry.words)} words", ", ".join(_learned(entry, used)), entry.description]
+        for entry in catalog
     ]
-    columns = ["name", "size", "what it is", "models"]
+    columns = ["name", "size", "models", "what it is"]
     console.print(Text("What ships: train on it by its name", style="bold"))
     _print_table(console, columns, rows, give_up=["models", "what it is"], right=["size"])
     own = [(corpus, models) for corpus, models in used if not _ships(corpus, catalog)]
@@ -166,9 +167,13 @@ def _model_row(entry: StoredModel) -> list[str]:
 def _print_table(
     console: Console, columns: list[str], rows: list[list[str]], *, give_up: list[str], right: Iterable[str]
 ) -> None:
-    """A table without lines. Columns of `give_up` are left out, in that order, until the rest fits the terminal."""
+    """A table without lines. Columns of `give_up` are left out, in that order, until the rest fits the terminal.
+
+    The last column may be cut short, down to twenty characters.
+    """
     cells = [[Text(visible(cell), no_wrap=True, overflow="ellipsis") for cell in row] for row in rows]
     widths = {name: max([len(name), *(row[index].cell_len for row in cells)]) for index, name in enumerate(columns)}
+    widths[columns[-1]] = min(widths[columns[-1]], 20)
     kept = list(columns)
     for name in give_up:
         if sum(widths[column] + 2 for column in kept) - 2 <= console.width:

@@ -44,16 +44,6 @@ _BPE_PATTERN = (
 _WORD_PATTERN = r" ?[\p{L}\p{M}\p{N}_]+(?:['’][\p{L}\p{M}]+)*| ?[^\s\p{L}\p{M}\p{N}_]|\s"
 
 
-def choose_vocab_size(n_bytes: int, kind: str = "bpe") -> int:
-    """How many tokens suit a text of `n_bytes`. For BPE a power of two: about 2,048 for 1 MB, 8,192 for 60 MB."""
-    if kind == "byte":
-        return 257
-    if kind == "word":
-        return WORDS
-    bounds = {512: 150e3, 1024: 600e3, 2048: 3e6, 4096: 20e6, 8192: 300e6, 16384: 5e9}
-    return next((size for size, bound in bounds.items() if n_bytes < bound), 32768)
-
-
 def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int) -> Tokenizer:
     """A tokenizer fitted to `texts`: to 8 to 16 MB spread evenly over them when they are longer. What has less to offer
     than `vocab_size` gives a smaller vocabulary. For bytes neither matters.

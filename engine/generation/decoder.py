@@ -9,6 +9,7 @@ Shapes: B samples side by side, C width, H heads, K key heads, D width of a head
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple, cast
@@ -22,13 +23,15 @@ from engine.generation.threads import ThreadChoice
 from engine.model.gpt import GPT, Block
 
 Map = Callable[[Tensor], Tensor]
+Product = Callable[[Tensor, Tensor], Tensor]
+"""x (B, inputs), out (B, outputs) → out, which now holds x @ weight.T + bias."""
 
 _PARTS = 4
 _WORTH_CUTTING = 100_000  # numbers in a matrix: below that, handing parts to threads costs more than it gains
 
 
-def product(linear: nn.Linear) -> Map:
-    """x (B, inputs) → x @ weight.T + bias (B, outputs), as fast as few rows go.
+def product(linear: nn.Linear) -> Product:
+    """What a linear layer computes, as fast as few rows go.
 
     A CPU's matrix-vector product runs along the longer side of a matrix twice as fast as across it, and on one thread alone. So
     a matrix that widens is laid out column by column, and a large one is cut in parts that several threads multiply side by side.
@@ -37,14 +40,15 @@ def product(linear: nn.Linear) -> Map:
     weight = linear.weight.detach()
     bias = linear.bias.detach() if linear.bias is not None else None
     outputs, inputs = weight.shape
-    if weight.device.type != "cpu":
-        return lambda x: F.linear(x, weight, bias)
-    widens = outputs > inputs
-    if widens:
+    cpu, widens = weight.device.type == "cpu", outputs > inputs
+    if cpu and widens:
         weight = column_by_column(weight)
-    if weight.numel() < _WORTH_CUTTING or (inputs if widens else outputs) % _PARTS:
-        return lambda x: F.linear(x, weight, bias)
-    return _sum_of_parts(weight, bias) if widens else _side_by_side(weight.contiguous(), bias)
+    if cpu and weight.numel() >= _WORTH_CUTTING and (inputs if widens else outputs) % _PARTS == 0:
+        return _sum_of_parts(weight, bias) if widens else _side_by_side(weight.contiguous(), bias)
+    columns = weight.t()
+    if bias is None:
+        return lambda x, out: torch.mm(x, columns, out=out)
+    return lambda x, out: torch.addmm(bias, x, columns, out=out)
 
 
 def column_by_column(weight: Tensor) -> Tensor:
@@ -52,25 +56,25 @@ def column_by_column(weight: Tensor) -> Tensor:
     return weight.t().contiguous().t()
 
 
-def _sum_of_parts(weight: Tensor, bias: Tensor | None) -> Map:
+def _sum_of_parts(weight: Tensor, bias: Tensor | None) -> Product:
     outputs, inputs = weight.shape
     parts = weight.t().view(_PARTS, inputs // _PARTS, outputs)
 
-    def multiply(x: Tensor) -> Tensor:
-        y = torch.bmm(x.view(-1, _PARTS, inputs // _PARTS).transpose(0, 1), parts).sum(0)  # (P, B, outputs) summed
-        return y if bias is None else y.add_(bias)
+    def multiply(x: Tensor, out: Tensor) -> Tensor:
+        y = torch.bmm(x.view(-1, _PARTS, inputs // _PARTS).transpose(0, 1), parts)  # (P, B, outputs)
+        torch.sum(y, 0, out=out)
+        return out if bias is None else out.add_(bias)
 
     return multiply
 
 
-def _side_by_side(weight: Tensor, bias: Tensor | None) -> Map:
+def _side_by_side(weight: Tensor, bias: Tensor | None) -> Product:
     outputs, inputs = weight.shape
     parts = weight.view(_PARTS, outputs // _PARTS, inputs).transpose(1, 2)
 
-    def multiply(x: Tensor) -> Tensor:
-        y = torch.bmm(x.expand(_PARTS, -1, -1), parts).transpose(0, 1)  # (B, P, outputs / P)
-        y = y.reshape(-1, outputs)
-        return y if bias is None else y.add_(bias)
+    def multiply(x: Tensor, out: Tensor) -> Tensor:
+        torch.bmm(x.expand(_PARTS, -1, -1), parts, out=out.view(-1, _PARTS, outputs // _PARTS).transpose(0, 1))
+        return out if bias is None else out.add_(bias)
 
     return multiply
 
@@ -83,24 +87,23 @@ def normalizer(norm: nn.Module, eps: float) -> Map:
         bias = norm.bias.detach()
         return lambda x: torch.layer_norm(x, (width,), weight, bias, eps)
     floor = torch.full((), eps, device=weight.device)
-    return lambda x: x * inverse_rms(x, floor) * weight
 
+    def normalize(x: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        return (x * torch.addcmul(floor, length, length, value=1 / width).rsqrt_()).mul_(weight)
 
-def inverse_rms(x: Tensor, eps: Tensor) -> Tensor:
-    """1 / root mean square over the last dimension, which stays with the size 1."""
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return torch.addcmul(eps, norm, norm, value=1 / x.shape[-1]).rsqrt_()
+    return normalize
 
 
 class Layer(NamedTuple):
     """A block's parts as plain functions."""
 
     attention_norm: Map
-    qkv: Map
-    output: Map
+    qkv: Product
+    output: Product
     feed_forward_norm: Map
-    up: Map
-    down: Map
+    up: Product
+    down: Product
 
 
 class FastGPT:
@@ -109,7 +112,7 @@ class FastGPT:
     def __init__(self, model: GPT) -> None:
         config = self.config = model.config
         self.model = model
-        self.threads = ThreadChoice()
+        self.threads: defaultdict[int, ThreadChoice] = defaultdict(ThreadChoice)  # by the number of rows
         self.device = model.embedding.weight.device
         self.embedding = model.embedding.weight.detach()
         self.positions = model.positions.weight.detach() if model.positions is not None else None
@@ -149,6 +152,23 @@ def rotary_gains(blocks: list[Block], config: ModelConfig, device: torch.device)
     return gain, gain.flip(2) * torch.tensor([[-1.0], [1.0]], device=device)
 
 
+class Scratch:
+    """Where a step of B rows leaves what it computes on its way, and views of it: making one costs as much as adding numbers."""
+
+    def __init__(self, config: ModelConfig, rows: int, like: Tensor) -> None:
+        H, K, D = config.n_head, config.n_kv_head, config.head_dim
+        gated = config.family == "qwen3"
+        self.qkv = like.new_empty(rows, (H + 2 * K) * D)
+        heads = self.qkv.view(rows, H + 2 * K, D)
+        self.pairs = heads[:, : H + K].unflatten(-1, (2, -1))  # queries and keys (B, H + K, 2, D/2): what rotates
+        self.query = heads[:, :H].view(rows, K, H // K, D)  # the heads of a group side by side, as if they were tokens
+        self.new = heads[:, H:]  # key and value (B, 2K, D)
+        self.up = like.new_empty(rows, (2 if gated else 1) * config.n_ff)
+        self.gate, self.gated = self.up.chunk(2, dim=-1)
+        self.added = like.new_empty(rows, config.n_embd)
+        self.logits = like.new_empty(rows, config.vocab_size)
+
+
 class Cache:
     """Keys and values (L, B, 2K, T, D) of the tokens so far, with room for `block_size` of them."""
 
@@ -176,6 +196,7 @@ class Decoder:
     def __init__(self, fast: FastGPT, rows: int) -> None:
         self.fast, self.rows = fast, rows
         self.cache = Cache(fast.config, rows, fast.embedding)
+        self.scratch = Scratch(fast.config, rows, fast.embedding)
         self.ids = torch.zeros(rows, fast.config.block_size, dtype=torch.int64, device=fast.device)
 
     @property
@@ -197,7 +218,7 @@ class Decoder:
         """Fill the empty cache with ids (1 or B, T); the final norm's output."""
         model = self.fast.model
         self.ids[:, : ids.shape[1]] = ids
-        with self.fast.threads.chosen(), evaluating(model):
+        with self.fast.threads[self.rows].chosen(), evaluating(model):
             return model.hidden(ids, self.cache)
 
     def rewind(self, length: int) -> None:
@@ -209,6 +230,7 @@ class Decoder:
         """Go on with these rows only."""
         self.rows = len(rows)
         self.cache.data = self.cache.data[:, rows]
+        self.scratch = Scratch(self.fast.config, len(rows), self.fast.embedding)
         self.ids = self.ids[rows]
 
     @torch.inference_mode()
@@ -218,7 +240,7 @@ class Decoder:
             self._renew()
         tokens = torch.tensor(ids, dtype=torch.int64, device=self.fast.device)
         self.ids[:, self.cache.length] = tokens
-        with self.fast.threads.measured() if self.fast.device.type == "cpu" else nullcontext():
+        with self.fast.threads[self.rows].measured() if self.fast.device.type == "cpu" else nullcontext():
             return self._forward(tokens)
 
     def _renew(self) -> None:
@@ -229,39 +251,34 @@ class Decoder:
 
     def _forward(self, tokens: Tensor) -> Tensor:
         """The step itself: tokens (B,) → logits (B, V). Reads like `GPT.forward`, for one token and without its modules."""
-        fast, cache, position = self.fast, self.cache, self.cache.length
-        B, H, K = self.rows, fast.config.n_head, fast.config.n_kv_head
+        fast, cache, scratch, position = self.fast, self.cache, self.scratch, self.cache.length
+        rotary, K = fast.positions is None, cache.heads
         x = F.embedding(tokens, fast.embedding)  # (B, C)
-        rotary = fast.positions is None
         if fast.positions is not None:
             x = x + fast.positions[position]
         turns = fast.turns(position) if rotary else []
         keys = cache.data[:, :, :K, : position + 1].unbind(0)  # of each layer (B, K, T, D)
         values = cache.data[:, :, K:, : position + 1].unbind(0)
-        places = cache.data[:, :, :, position].unbind(0)  # of each layer (B, 2K, D): the new key and value
+        places = cache.data[:, :, :, position].unbind(0)  # of each layer (B, 2K, D)
         for index, layer in enumerate(fast.layers):
-            heads = layer.qkv(layer.attention_norm(x)).view(B, H + 2 * K, -1)
+            layer.qkv(layer.attention_norm(x), scratch.qkv)
             if rotary:
-                self._turn(heads[:, : H + K], *turns[index])
-            places[index].copy_(heads[:, H:])
-            query = heads[:, :H].view(B, K, H // K, -1)  # the heads of a group side by side, as if they were tokens
-            y = F.scaled_dot_product_attention(query, keys[index], values[index])
-            x = x + layer.output(y.reshape(B, -1))
-            h = layer.up(layer.feed_forward_norm(x))
-            if rotary:
-                gate, up = h.chunk(2, dim=-1)
-                h = F.silu(gate).mul_(up)
-            else:
-                h = F.gelu(h, approximate="tanh")
-            x = x + layer.down(h)
+                self._turn(scratch.pairs, *turns[index])
+            places[index].copy_(scratch.new)
+            y = F.scaled_dot_product_attention(scratch.query, keys[index], values[index])
+            x.add_(layer.output(y.reshape(self.rows, -1), scratch.added))
+            layer.up(layer.feed_forward_norm(x), scratch.up)
+            h = F.silu(scratch.gate, inplace=True).mul_(scratch.gated) if rotary else F.gelu(scratch.up, approximate="tanh")
+            x.add_(layer.down(h, scratch.added))
         cache.length = position + 1
-        return fast.head(fast.norm(x)).float()
+        return fast.head(fast.norm(x), scratch.logits).float()
 
-    def _turn(self, heads: Tensor, cos: Tensor, sin: Tensor) -> None:
-        """Normalise and rotate queries and keys (B, H + K, D) in place; cos, sin: (H + K, 2, D/2)."""
-        pairs = heads.unflatten(-1, (2, -1))
-        x = heads * inverse_rms(heads, self.fast.eps) if self.fast.config.qk_norm else heads
-        x = x.unflatten(-1, (2, -1))
+    def _turn(self, pairs: Tensor, cos: Tensor, sin: Tensor) -> None:
+        """Normalise and rotate queries and keys (B, H + K, 2, D/2) in place; cos, sin: (H + K, 2, D/2)."""
+        x = pairs
+        if self.fast.config.qk_norm:
+            length = torch.linalg.vector_norm(pairs, dim=(-2, -1), keepdim=True)
+            x = pairs * torch.addcmul(self.fast.eps, length, length, value=1 / self.fast.config.head_dim).rsqrt_()
         torch.addcmul(x * cos, x.flip(2), sin, out=pairs)
 
 

@@ -29,6 +29,7 @@ from engine.training.planner import Machine, Plan, plan
 from engine.training.steps import settle
 
 DEFAULT_MINUTES = 2.0
+SMALLEST_VOCABULARY = {"bpe": 257, "byte": 257, "word": 3}
 STDIN_COPY = "run/stdin.txt"
 
 
@@ -103,7 +104,7 @@ def check(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
     if request.vocab_size is not None:
         overrides[0]["vocab_size"] = request.vocab_size
     if "vocab_size" in overrides[0]:
-        smallest = 300 if (request.tokenizer or "bpe") == "bpe" else 3
+        smallest = SMALLEST_VOCABULARY[request.tokenizer or "bpe"]
         if overrides[0]["vocab_size"] < smallest:
             raise ConfigError(f"vocab_size: {overrides[0]['vocab_size']} is too small; at least {smallest}.")
         if request.tokenizer == "byte":

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.data.corpus import Piece, cut_pieces
 from engine.data.encoder import Encoder, Workers
-from engine.data.tokenizer import END_OF_TEXT, KINDS, UNKNOWN, Tokenizer, choose_vocab_size, train_tokenizer
+from engine.data.tokenizer import END_OF_TEXT, KINDS, UNKNOWN, Tokenizer, train_tokenizer
 from engine.errors import ConfigError, DamagedModelError
 
 TEXT = (
@@ -210,13 +210,6 @@ def test_long_text_is_learned_from_evenly(monkeypatch: pytest.MonkeyPatch) -> No
     assert 8 <= len(learned) <= 30
     assert min(learned) < 20 and max(learned) > 180
     assert len({later - earlier for earlier, later in pairwise(learned)}) == 1
-
-
-def test_vocabulary_grows_with_the_text() -> None:
-    sizes = [choose_vocab_size(size) for size in (5_000, 50_000, 1_000_000, 4_000_000, 60_000_000, 1_000_000_000)]
-    assert sizes == [512, 512, 2048, 4096, 8192, 16384]
-    assert choose_vocab_size(1_000_000, "byte") == 257
-    assert choose_vocab_size(1_000_000, "word") == 20_000
 
 
 def test_encoder_forgets_and_still_agrees(trained: dict[str, Tokenizer]) -> None:

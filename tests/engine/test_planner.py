@@ -1,0 +1,54 @@
+"""What the planner chooses and says, without torch."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from engine.config import ModelConfig
+from engine.errors import ConfigError
+from engine.training.planner import Machine, default_vocab_size, plan
+
+
+def test_vocabulary_grows_with_the_text() -> None:
+    sizes = [default_vocab_size(size, "bpe") for size in (5_000, 50_000, 1_000_000, 4_000_000, 60_000_000, 1_000_000_000)]
+    assert sizes == [512, 512, 2048, 4096, 8192, 16384]
+    assert default_vocab_size(1_000_000, "byte") == 257
+    assert default_vocab_size(1_000_000, "word") == 20_000
+
+
+@pytest.mark.parametrize("preset, millions", [("nano", 1), ("small", 10), ("medium", 30), ("large", 124)])
+def test_presets_have_their_size(preset: str, millions: int) -> None:
+    for n_bytes in (10**6, 6 * 10**7, 10**9):
+        total = plan(n_bytes, Machine(), preset=preset, minutes=2).model.parameter_counts()["total"]
+        assert total == pytest.approx(millions * 1e6, rel=0.25)
+
+
+def test_own_settings_win() -> None:
+    planned = plan(10**6, Machine(), minutes=1, overrides=({"n_layer": 2, "n_embd": 96, "n_head": 3}, {"batch_size": 5}))
+    assert (planned.model.n_layer, planned.model.n_embd, planned.model.head_dim) == (2, 96, 32)
+    assert planned.train.batch_size == 5
+
+
+def test_more_minutes_are_more_steps_and_no_worse() -> None:
+    short, long = (plan(4 * 10**6, Machine(), minutes=minutes) for minutes in (1, 10))
+    assert long.tokens > 5 * short.tokens
+    if math.isfinite(short.bits_per_byte):
+        assert long.bits_per_byte <= short.bits_per_byte
+
+
+def test_small_texts_get_short_blocks_and_plain_words() -> None:
+    planned = plan(2_000, Machine(), minutes=1)
+    assert planned.model.block_size < 128
+    assert "by heart" in planned.advice[0]
+
+
+def test_windows_that_leave_text_out_are_refused() -> None:
+    with pytest.raises(ConfigError, match="stride"):
+        plan(10**6, Machine(), minutes=1, overrides=({}, {"stride": 4000}))
+
+
+def test_going_on_keeps_the_shape() -> None:
+    base = ModelConfig(vocab_size=700, n_embd=64, n_head=2, n_layer=3)
+    assert plan(10**6, Machine(), minutes=1, vocab_size=700, base=base).model == base
