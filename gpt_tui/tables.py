@@ -171,20 +171,20 @@ def _print_table(
 
     The last column may be cut short, down to twenty characters.
     """
-    cells = [[Text(visible(cell), no_wrap=True, overflow="ellipsis") for cell in row] for row in rows]
+    cells = [[Text(visible(cell)) for cell in row] for row in rows]
     widths = {name: max([len(name), *(row[index].cell_len for row in cells)]) for index, name in enumerate(columns)}
     widths[columns[-1]] = min(widths[columns[-1]], 20)
     kept = list(columns)
     for name in give_up:
         if sum(widths[column] + 2 for column in kept) - 2 <= console.width:
             break
-        if name == give_up[-1] and len(kept) == 2:
-            break
         kept.remove(name)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bright_black")
     for name in kept:
         table.add_column(name, justify="right" if name in right else "left", no_wrap=True, overflow="ellipsis")
+    room = console.width - sum(widths[column] + 2 for column in kept[:-1])
     for row in cells:
+        row[columns.index(kept[-1])].truncate(max(room, 8), overflow="ellipsis")
         table.add_row(*(row[columns.index(name)] for name in kept))
     _print(console, table)
 

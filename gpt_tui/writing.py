@@ -64,3 +64,25 @@ def write(
     for page in pages:
         page.close()
     return status
+
+
+def read_prompt(prompt: str) -> str:
+    """The prompt itself, or all of standard input for `-`, untouched but for the newlines. Raises `RequestError`."""
+    if prompt == "-":
+        try:
+            prompt = sys.stdin.buffer.read().decode("utf-8")
+        except UnicodeDecodeError:
+            raise RequestError("-: the prompt on standard input is not UTF-8 text.") from None
+        return prompt.replace("\r\n", "\n").replace("\r", "\n")  # as in every text that a model learns from
+    try:
+        prompt.encode("utf-8")
+    except UnicodeEncodeError:
+        raise RequestError("PROMPT: it is not UTF-8 text.") from None
+    return prompt
+
+
+class Page(Protocol):
+    """Where the tokens of several samples go."""
+
+    def add(self, sample: int, token: Token) -> None: ...
+    def close(self) -> None: ...
