@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from engine.events import (
+        Alternative,
         Checkpoint,
         End,
         Eval,
@@ -41,8 +42,10 @@ if TYPE_CHECKING:
         Prepare,
         Resume,
         Sample,
+        SampleEnd,
         Start,
         Step,
+        Token,
         Warning,  # noqa: F401
     )
     from engine.generation.language_model import LanguageModel, load
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from engine.training.trainer import train
 
 __all__ = [  # Warning, the event, is left out: `from engine import *` must not hide Python's own
+    "Alternative",
     "BusyError",
     "Checkpoint",
     "ConfigError",
@@ -73,9 +77,11 @@ __all__ = [  # Warning, the event, is left out: `from engine import *` must not 
     "Resume",
     "Sample",
     "SampleConfig",
+    "SampleEnd",
     "Start",
     "Step",
     "StorageError",
+    "Token",
     "TrainConfig",
     "TrainingError",
     "corpora",
@@ -89,6 +95,7 @@ _PLACES = {
     "data.corpus": ("corpora",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
     "events": (
+        "Alternative",
         "Checkpoint",
         "End",
         "Eval",
@@ -97,8 +104,10 @@ _PLACES = {
         "Prepare",
         "Resume",
         "Sample",
+        "SampleEnd",
         "Start",
         "Step",
+        "Token",
         "Warning",
     ),
     "generation.language_model": ("LanguageModel", "load"),

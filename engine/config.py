@@ -124,6 +124,8 @@ class TrainConfig:
     optimizer: str = setting("muon", "Which optimizer moves the weights.", choices=("muon", "adamw", "adam"))
     learning_rate: float = setting(6e-3, "Peak learning rate of Adam(W).", gt=0.0, le=1.0)
     matrix_learning_rate: float = setting(0.02, "Peak learning rate of Muon, for the blocks' matrices.", gt=0.0, le=1.0)
+    bigram_steps: int = setting(0, "Steps, before training, on which token follows which.", ge=0, le=10_000)
+    token_noise: float = setting(0.0, "Share of the tokens read that are replaced by random ones.", ge=0.0, le=0.9)
     schedule: str = setting("linear", "How the rate falls after the warm-up.", choices=("linear", "cosine", "constant"))
     min_learning_rate: float = setting(0.0, "Share of the peak rate that is left at the end.", ge=0.0, le=1.0)
     warmup_steps: int = setting(20, "Steps in which the rate rises to its peak.", ge=0, le=1_000_000)

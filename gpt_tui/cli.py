@@ -28,7 +28,7 @@ from gpt_tui.terminal import (
     quoted,
 )
 
-MOST_SAMPLES = 1000
+MOST_SAMPLES = 256
 
 # Some versions of typer carry click within them, others import it: its usage errors are BadParameter's base in both.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -272,7 +272,6 @@ def export(model: options.Model, destination: options.Destination, format: optio
     if format != "hf":
         raise ConfigError(f"--format: {format!r} is not known; there is: hf.")
     from engine.store.formats.hugging_face import export as export_hugging_face
-
     from engine.store.models import find
 
     export_hugging_face(find(model), destination)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from engine.store.models import find
+from engine.store.models import find, read_record
 
 if TYPE_CHECKING:
     from engine.data.corpus import Corpus
@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 
 def measure(name: str, texts: list[str]) -> Evaluation:
-    """Evaluate a model on the held-out part of its text, or on `texts`, document by document. Raises an `EngineError`."""
+    """Evaluate a model on the held-out part of its text, or on `texts`, document by document.
+
+    Raises an `EngineError`.
+    """
     folder = find(name)
+    read_record(folder)  # damage is told before a second passes in importing torch
     from engine.generation.language_model import load
     from engine.model.evaluate import evaluate, evaluation
     from engine.store.checkpoint import heldout_tokens

@@ -117,6 +117,8 @@ Output = Annotated[
     Path | None, option("--output -o", "Write the text to this new file; an old one is refused.", "FILE")
 ]
 
-EvalTexts = Annotated[list[str] | None, argument("TEXT", f"{_TEXT} Without it: the part of its own text that it never saw.")]
+EvalTexts = Annotated[
+    list[str] | None, argument("TEXT", f"{_TEXT} Without it: the part of its own text that it never saw.")
+]
 Destination = Annotated[Path, argument("DEST", "A folder that does not exist yet, or is empty.")]
 Format = Annotated[str, option("--format", "hf: a folder that transformers loads.", "hf")]

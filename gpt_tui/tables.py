@@ -80,7 +80,9 @@ def print_record(console: Console, folder: Path, record: ModelRecord, *, running
         grid.add_column(min_width=widest, style="bright_black", no_wrap=True)
         grid.add_column(overflow="fold")
         for key, value in table.items():
-            words = key if title in ("Model", "Training") else key.replace("_", " ")  # --set takes the fields' own names
+            words = (
+                key if title in ("Model", "Training") else key.replace("_", " ")
+            )  # --set takes the fields' own names
             grid.add_row(Text(f"  {visible(words)}"), Text(visible(_words(key, value))))
         _print(console, grid)
 

@@ -6,22 +6,17 @@ The samples of one request are written side by side and shown one after the othe
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
-from engine import files
-from engine.config import SampleConfig
+from engine import events, files
+from engine.config import SampleConfig, to_table
 from engine.errors import ConfigError, RequestError, StorageError
 from engine.store.models import find, read_record
-from gpt_tui.terminal import DONE, INTERRUPTED, complain, json_line, visible
-
-if TYPE_CHECKING:
-    from engine.generation.language_model import LanguageModel, Token
+from gpt_tui.terminal import DONE, INTERRUPTED, complain, hush, visible
 
 RULE = "---"
-"""The line between two samples in a file or a pipe."""
+"""The line between two samples in a file or a pipe; on a terminal it is a thin rule."""
 
 
 def write(
@@ -47,7 +42,7 @@ def write(
 
     from engine.generation.language_model import load
 
-    model = load(folder, checkpoint=checkpoint)
+    stream = load(folder, checkpoint=checkpoint).stream_samples(prompt, samples=samples, **to_table(config))
     opening = prompt if echo else ""
     pages: list[Page] = [JsonPage()] if json else []
     if output is not None:
@@ -56,33 +51,119 @@ def write(
         pages.append(PrintedPage(samples, opening))
     status = DONE
     try:
-        for sample, token in _tokens(model, prompt, config, samples):
+        for event in stream:
             for page in pages:
-                page.add(sample, token)
+                page.show(event)
     except KeyboardInterrupt:
         status = INTERRUPTED
-    for page in pages:
-        page.close()
+    except BrokenPipeError:
+        hush()
+        status = INTERRUPTED
+    finally:  # what was written until then stays, whatever ended it
+        for page in pages:
+            page.close()
     return status
 
 
 def read_prompt(prompt: str) -> str:
-    """The prompt itself, or all of standard input for `-`, untouched but for the newlines. Raises `RequestError`."""
-    if prompt == "-":
-        try:
-            prompt = sys.stdin.buffer.read().decode("utf-8")
-        except UnicodeDecodeError:
-            raise RequestError("-: the prompt on standard input is not UTF-8 text.") from None
-        return prompt.replace("\r\n", "\n").replace("\r", "\n")  # as in every text that a model learns from
+    """The prompt, or all of standard input for `-`, untouched but for newlines, which become those that a model knows.
+
+    Raises `RequestError` when it is not UTF-8.
+    """
     try:
+        if prompt == "-":
+            return sys.stdin.buffer.read().decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
         prompt.encode("utf-8")
-    except UnicodeEncodeError:
-        raise RequestError("PROMPT: it is not UTF-8 text.") from None
+    except UnicodeError:
+        raise RequestError(f"{'The prompt' if prompt != '-' else '-: the prompt'} is not UTF-8 text.") from None
     return prompt
 
 
 class Page(Protocol):
-    """Where the tokens of several samples go."""
+    """Where the samples of one request go; `close` when no more comes, also in the middle."""
 
-    def add(self, sample: int, token: Token) -> None: ...
+    def show(self, event: events.Event) -> None: ...
     def close(self) -> None: ...
+
+
+class JsonPage:
+    """A line of JSON for every token and for the end of every sample."""
+
+    def show(self, event: events.Event) -> None:
+        print(events.to_json(event), flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class FilePage:
+    """A file that is written whole at the end."""
+
+    def __init__(self, path: Path, samples: int, opening: str) -> None:
+        self.path = path
+        self.texts = [opening] * samples
+
+    def show(self, event: events.Event) -> None:
+        if isinstance(event, events.Token):
+            self.texts[event.sample] += event.text
+
+    def close(self) -> None:
+        """Raises `StorageError`; the text is printed then, so that it is not lost."""
+        text = self.texts[0]
+        for sample in self.texts[1:]:
+            text += _new_line(text) + RULE + "\n" + sample
+        try:
+            files.write_text(self.path, text)
+        except StorageError:
+            print(text if not sys.stdout.isatty() else visible(text))
+            raise
+        if sys.stderr.isatty():
+            complain(f"{len(text):,} characters are in {self.path}")
+
+
+class PrintedPage:
+    """Standard output: the first sample as it comes, each other one when it is its turn."""
+
+    def __init__(self, samples: int, opening: str) -> None:
+        self.waiting = [opening] * samples
+        self.whole = [False] * samples
+        self.current = 0
+        self.on_screen = sys.stdout.isatty()
+        self.last = ""
+        self._turn()
+
+    def show(self, event: events.Event) -> None:
+        if isinstance(event, events.Token):
+            self.waiting[event.sample] += event.text
+        elif isinstance(event, events.SampleEnd):
+            self.whole[event.sample] = True
+        self._turn()
+
+    def close(self) -> None:
+        """What was interrupted is shown as far as it came."""
+        self.whole = [True] * len(self.whole)
+        self._turn()
+        if self.on_screen:
+            self._put(_new_line(self.last))
+        sys.stdout.flush()
+
+    def _turn(self) -> None:
+        while self.current < len(self.waiting):
+            self._put(self.waiting[self.current])
+            self.waiting[self.current] = ""
+            if not self.whole[self.current]:
+                break
+            self.current += 1
+            if self.current < len(self.waiting):
+                self._put(_new_line(self.last) + ("─" * 24 if self.on_screen else RULE) + "\n")
+        sys.stdout.flush()
+
+    def _put(self, text: str) -> None:
+        if text:
+            sys.stdout.write(visible(text) if self.on_screen else text)
+            self.last = text[-1]
+
+
+def _new_line(text: str) -> str:
+    """What is missing for the next text to begin on a line of its own."""
+    return "" if not text or text.endswith("\n") else "\n"

@@ -1,17 +1,16 @@
-"""Tokens → the logits of the next one, one token at a time: a KV cache, and a step of as few operations as there can be.
+"""Tokens → the logits of the next one, token by token: a KV cache, and a step of as few operations as there can be.
 
-A step reads every weight once and computes little, so two things decide how fast it is: how well the weights stream from memory,
-and what each torch operation costs by itself. So the step leaves the modules aside, and on a CPU the large matrices are laid out and
-cut as they stream best. It computes what `GPT.forward` does.
+A step reads every weight once and computes little, so two things decide how fast it is: how well the weights stream
+from memory, and what each torch operation costs by itself. So the step leaves the modules aside, and on a CPU the large
+matrices are laid out and cut as they stream best. It computes what `GPT.forward` does.
 
 Shapes: B samples side by side, C width, H heads, K key heads, D width of a head, V vocabulary, L layers, P parts.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import NamedTuple, cast
 
 import torch
@@ -33,9 +32,9 @@ _WORTH_CUTTING = 100_000  # numbers in a matrix: below that, handing parts to th
 def product(linear: nn.Linear) -> Product:
     """What a linear layer computes, as fast as few rows go.
 
-    A CPU's matrix-vector product runs along the longer side of a matrix twice as fast as across it, and on one thread alone. So
-    a matrix that widens is laid out column by column, and a large one is cut in parts that several threads multiply side by side.
-    The parts are the same however many threads there are, and so is the result.
+    A CPU's matrix-vector product runs along the longer side of a matrix twice as fast as across it, and on one thread
+    alone. So a matrix that widens is laid out column by column, and a large one is cut in parts that several threads
+    multiply side by side. The parts are the same however many threads there are, and so is the result.
     """
     weight = linear.weight.detach()
     bias = linear.bias.detach() if linear.bias is not None else None
@@ -43,12 +42,18 @@ def product(linear: nn.Linear) -> Product:
     cpu, widens = weight.device.type == "cpu", outputs > inputs
     if cpu and widens:
         weight = column_by_column(weight)
-    if cpu and weight.numel() >= _WORTH_CUTTING and (inputs if widens else outputs) % _PARTS == 0:
+    if is_cut(weight):
         return _sum_of_parts(weight, bias) if widens else _side_by_side(weight.contiguous(), bias)
     columns = weight.t()
     if bias is None:
         return lambda x, out: torch.mm(x, columns, out=out)
     return lambda x, out: torch.addmm(bias, x, columns, out=out)
+
+
+def is_cut(weight: Tensor) -> bool:
+    """Whether the product with this matrix is cut in parts."""
+    shared = min(weight.shape)
+    return weight.device.type == "cpu" and weight.numel() >= _WORTH_CUTTING and shared % _PARTS == 0
 
 
 def column_by_column(weight: Tensor) -> Tensor:
@@ -107,23 +112,32 @@ class Layer(NamedTuple):
 
 
 class FastGPT:
-    """A GPT made ready for steps. Its weights are the model's at this moment: on a GPU, and wherever they lie well, the same memory."""
+    """A GPT made ready for steps. Matrices that have to lie otherwise are copied: it does not follow later training."""
 
     def __init__(self, model: GPT) -> None:
         config = self.config = model.config
         self.model = model
-        self.threads: defaultdict[int, ThreadChoice] = defaultdict(ThreadChoice)  # by the number of rows
         self.device = model.embedding.weight.device
         self.embedding = model.embedding.weight.detach()
         self.positions = model.positions.weight.detach() if model.positions is not None else None
         blocks = [cast(Block, block) for block in model.blocks]
         self.layers = [make_layer(block, config.norm_eps) for block in blocks]
         self.norm, self.head = normalizer(model.norm, config.norm_eps), product(model.head)
+        self.threads = ThreadChoice(self._work(blocks[0].feed_forward.up.weight))
+        self.rotary = config.family == "qwen3"
         self.eps = torch.full((), config.norm_eps, device=self.device)
-        self.gain, self.pair_gain = rotary_gains(blocks, config, self.device)
+        if self.rotary:
+            self.gain, self.pair_gain = rotary_gains(blocks, config)
+
+    def _work(self, up: Tensor) -> Callable[[], object] | None:
+        """The largest product of a block, if it is one that threads can share: by it their number is chosen."""
+        if not is_cut(up):
+            return None
+        x, out = up.new_ones(1, up.shape[1]), up.new_empty(1, up.shape[0])
+        return lambda: self.layers[0].up(x, out)
 
     def turns(self, position: int) -> list[tuple[Tensor, Tensor]]:
-        """What `turn` multiplies the queries and keys of each layer by at this position."""
+        """What the queries and keys (H + K, 2, D/2) of each layer are multiplied by at this position."""
         cos, sin = self.model.cos[position].view(2, -1), self.model.sin[position].view(2, -1)
         return list(zip((self.gain * cos).unbind(0), (self.pair_gain * sin).unbind(0), strict=True))
 
@@ -139,32 +153,33 @@ def make_layer(block: Block, eps: float) -> Layer:
     )
 
 
-def rotary_gains(blocks: list[Block], config: ModelConfig, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The norms' gains (L, H + K, 2, D/2), put into the cosines and sines: that of each number of a query or key, and that of the
-    other number of its pair, negative in the first half."""
-    plain = torch.ones(config.head_dim, device=device)
+def rotary_gains(blocks: list[Block], config: ModelConfig) -> tuple[Tensor, Tensor]:
+    """The norms' gains (L, H + K, 2, D/2), which go into the cosines and sines: that of each number of a query or key,
+    and that of the other number of its pair, negative in the first half."""
+    weight = blocks[0].attention.qkv.weight
+    plain = torch.ones(config.head_dim, device=weight.device)
     rows = []
     for attention in (block.attention for block in blocks):
         query = attention.query_norm.weight.detach() if attention.query_norm is not None else plain
         key = attention.key_norm.weight.detach() if attention.key_norm is not None else plain
         rows.append(torch.cat((query.expand(config.n_head, -1), key.expand(config.n_kv_head, -1))))
-    gain = torch.stack(rows).unflatten(-1, (2, -1))
-    return gain, gain.flip(2) * torch.tensor([[-1.0], [1.0]], device=device)
+    gain = torch.stack(rows).view(config.n_layer, -1, 2, config.head_dim // 2)
+    return gain, gain.flip(2) * torch.tensor([[-1.0], [1.0]], device=weight.device)
 
 
 class Scratch:
-    """Where a step of B rows leaves what it computes on its way, and views of it: making one costs as much as adding numbers."""
+    """Where a step of B rows leaves what it computes, and views of that: making one costs as much as adding numbers."""
 
     def __init__(self, config: ModelConfig, rows: int, like: Tensor) -> None:
         H, K, D = config.n_head, config.n_kv_head, config.head_dim
-        gated = config.family == "qwen3"
         self.qkv = like.new_empty(rows, (H + 2 * K) * D)
         heads = self.qkv.view(rows, H + 2 * K, D)
-        self.pairs = heads[:, : H + K].unflatten(-1, (2, -1))  # queries and keys (B, H + K, 2, D/2): what rotates
         self.query = heads[:, :H].view(rows, K, H // K, D)  # the heads of a group side by side, as if they were tokens
         self.new = heads[:, H:]  # key and value (B, 2K, D)
-        self.up = like.new_empty(rows, (2 if gated else 1) * config.n_ff)
-        self.gate, self.gated = self.up.chunk(2, dim=-1)
+        self.up = like.new_empty(rows, (2 if config.family == "qwen3" else 1) * config.n_ff)
+        if config.family == "qwen3":
+            self.pairs = heads[:, : H + K].view(rows, H + K, 2, D // 2)  # queries and keys: what rotates
+            self.gate, self.gated = self.up.chunk(2, dim=-1)
         self.added = like.new_empty(rows, config.n_embd)
         self.logits = like.new_empty(rows, config.vocab_size)
 
@@ -179,12 +194,11 @@ class Cache:
         self.length = 0
 
     def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """As `KeyValueCache` says; what has one row is stored in all."""
-        rows, end = key.shape[0], self.length + key.shape[2]
-        stored = self.data[layer]
+        """As `KeyValueCache` says."""
+        end, stored = self.length + key.shape[2], self.data[layer]
         stored[:, : self.heads, self.length : end] = key
         stored[:, self.heads :, self.length : end] = value
-        return stored[:rows, : self.heads, :end], stored[:rows, self.heads :, :end]
+        return stored[:, : self.heads, :end], stored[:, self.heads :, :end]
 
 
 class Decoder:
@@ -206,24 +220,29 @@ class Decoder:
 
     @torch.inference_mode()
     def prefill(self, ids: Sequence[int], last: int = 1) -> Tensor:
-        """Read the same tokens, at most `block_size`, into all rows of an empty cache.
+        """Read the first tokens of a single text, at most `block_size` of them.
 
         Returns the float32 logits (last, V) of what follows each of the `last` tokens.
         """
-        read = torch.tensor([ids], dtype=torch.int64, device=self.fast.device)
-        hidden = self._read(read)
-        return self.fast.model.head(hidden[0, -last:]).float()
+        hidden = self._read(torch.tensor([ids], dtype=torch.int64, device=self.fast.device))
+        logits: Tensor = self.fast.model.head(hidden[0, -last:])
+        return logits.float()
 
     def _read(self, ids: Tensor) -> Tensor:
-        """Fill the empty cache with ids (1 or B, T); the final norm's output."""
+        """Fill the empty cache with ids (B, T); the final norm's output."""
         model = self.fast.model
         self.ids[:, : ids.shape[1]] = ids
-        with self.fast.threads[self.rows].chosen(), evaluating(model):
+        with self.fast.threads.chosen(), evaluating(model):
             return model.hidden(ids, self.cache)
 
-    def rewind(self, length: int) -> None:
-        """Forget all but the first `length` tokens of each row."""
-        self.cache.length = length
+    @torch.inference_mode()
+    def fork(self, rows: int, length: int) -> Decoder:
+        """A decoder whose texts all go on from the first `length` tokens of this one's first."""
+        fork = Decoder(self.fast, rows)
+        fork.cache.data[:, :, :, :length] = self.cache.data[:, :1, :, :length]
+        fork.ids[:, :length] = self.ids[:1, :length]
+        fork.cache.length = length
+        return fork
 
     @torch.inference_mode()
     def keep(self, rows: list[int]) -> None:
@@ -235,12 +254,12 @@ class Decoder:
 
     @torch.inference_mode()
     def step(self, ids: Sequence[int]) -> Tensor:
-        """Append one token to each row; the float32 logits (B, V) of what follows."""
+        """Append one token to each row; the float32 logits (B, V) of what follows, which the next step overwrites."""
         if self.cache.length == self.fast.config.block_size:
             self._renew()
         tokens = torch.tensor(ids, dtype=torch.int64, device=self.fast.device)
         self.ids[:, self.cache.length] = tokens
-        with self.fast.threads[self.rows].measured() if self.fast.device.type == "cpu" else nullcontext():
+        with self.fast.threads.chosen():
             return self._forward(tokens)
 
     def _renew(self) -> None:
@@ -250,35 +269,37 @@ class Decoder:
         self._read(recent)
 
     def _forward(self, tokens: Tensor) -> Tensor:
-        """The step itself: tokens (B,) → logits (B, V). Reads like `GPT.forward`, for one token and without its modules."""
-        fast, cache, scratch, position = self.fast, self.cache, self.scratch, self.cache.length
-        rotary, K = fast.positions is None, cache.heads
+        """Tokens (B,) → logits (B, V). Reads like `GPT.forward`, for one token and without its modules."""
+        fast, cache, scratch, position, K = self.fast, self.cache, self.scratch, self.cache.length, self.cache.heads
         x = F.embedding(tokens, fast.embedding)  # (B, C)
         if fast.positions is not None:
             x = x + fast.positions[position]
-        turns = fast.turns(position) if rotary else []
+        turns = fast.turns(position) if fast.rotary else []
         keys = cache.data[:, :, :K, : position + 1].unbind(0)  # of each layer (B, K, T, D)
         values = cache.data[:, :, K:, : position + 1].unbind(0)
         places = cache.data[:, :, :, position].unbind(0)  # of each layer (B, 2K, D)
         for index, layer in enumerate(fast.layers):
             layer.qkv(layer.attention_norm(x), scratch.qkv)
-            if rotary:
+            if fast.rotary:
                 self._turn(scratch.pairs, *turns[index])
             places[index].copy_(scratch.new)
             y = F.scaled_dot_product_attention(scratch.query, keys[index], values[index])
             x.add_(layer.output(y.reshape(self.rows, -1), scratch.added))
             layer.up(layer.feed_forward_norm(x), scratch.up)
-            h = F.silu(scratch.gate, inplace=True).mul_(scratch.gated) if rotary else F.gelu(scratch.up, approximate="tanh")
+            if fast.rotary:
+                h = F.silu(scratch.gate, inplace=True).mul_(scratch.gated)
+            else:
+                h = F.gelu(scratch.up, approximate="tanh")
             x.add_(layer.down(h, scratch.added))
         cache.length = position + 1
         return fast.head(fast.norm(x), scratch.logits).float()
 
     def _turn(self, pairs: Tensor, cos: Tensor, sin: Tensor) -> None:
         """Normalise and rotate queries and keys (B, H + K, 2, D/2) in place; cos, sin: (H + K, 2, D/2)."""
-        x = pairs
-        if self.fast.config.qk_norm:
+        config, x = self.fast.config, pairs
+        if config.qk_norm:
             length = torch.linalg.vector_norm(pairs, dim=(-2, -1), keepdim=True)
-            x = pairs * torch.addcmul(self.fast.eps, length, length, value=1 / self.fast.config.head_dim).rsqrt_()
+            x = pairs * torch.addcmul(self.fast.eps, length, length, value=1 / config.head_dim).rsqrt_()
         torch.addcmul(x * cos, x.flip(2), sin, out=pairs)
 
 
@@ -293,3 +314,13 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         if training:
             model.train()
+
+
+def lay_out(model: GPT) -> None:
+    """Lay the matrices of a model on a CPU out as steps read them, so that they are held once. No number changes."""
+    for layer in model.modules():
+        if not isinstance(layer, nn.Linear) or layer.weight.device.type != "cpu":
+            continue
+        outputs, inputs = layer.weight.shape
+        if outputs > inputs and layer.weight is not model.embedding.weight:  # of an embedding, rows are read
+            layer.weight.data = column_by_column(layer.weight.data)

@@ -1,57 +1,57 @@
-"""One thread or all of them: whichever has been faster lately.
+"""One thread or all of them: whichever is faster at the moment.
 
-On an idle machine several threads read a model's weights faster than one. Beside a busy program (training, say) each of them waits
-for the slowest, which waits for a core: a step that takes 3 ms alone then takes 100. Which it is cannot be known beforehand and
-changes while a text is written, so it is measured as it goes.
+On an idle machine several threads read a model's weights faster than one. Beside a busy program (training, say) each of
+them waits for the slowest, which waits for a core: what takes 3 ms on one thread then takes 100 on two. Which it is
+changes while a text is written, so a small piece of the work is timed both ways, again and again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 
-_RETRY = 50  # a trial of the slower way may cost a fiftieth of the time at most
-_MEMORY = 0.7  # how much of what was known before stays after a new measurement
+_REPEATS = 3
+_EVERY = 0.1  # seconds at least between two trials
+_SHARE = 50  # a trial may take a fiftieth of the time
 
 
 class ThreadChoice:
-    """How many threads torch takes within `measured` and `chosen`; outside them it is left as the caller set it."""
+    """How many threads torch takes within `chosen`; outside it is left as the caller set it."""
 
-    def __init__(self) -> None:
-        self._seconds: dict[int, float] = dict.fromkeys((max(1, torch.get_num_threads()), 1), 0.0)
-        self._best = next(iter(self._seconds))
-        self._retry_at = 0.0
+    def __init__(self, work: Callable[[], object] | None) -> None:
+        """`work`: what is timed; None when several threads never pay."""
+        self._work = work if torch.get_num_threads() > 1 else None
+        self._all = torch.get_num_threads()
+        self._best = 1
+        self._try_at = 0.0
 
     @contextmanager
     def chosen(self) -> Iterator[None]:
-        """Run with the number of threads that is the best so far."""
+        """Run with the number of threads that is the faster."""
         before = torch.get_num_threads()
-        torch.set_num_threads(self._best)
         try:
+            if self._work is not None and time.perf_counter() >= self._try_at:
+                self._best = self._faster(self._work)
+            torch.set_num_threads(self._best)
             yield
         finally:
             torch.set_num_threads(before)
 
-    @contextmanager
-    def measured(self) -> Iterator[None]:
-        """Run one of many alike steps, now and then with the number of threads that was slower, and remember how long it took."""
-        before, began = torch.get_num_threads(), time.perf_counter()
-        trial = len(self._seconds) > 1 and began >= self._retry_at
-        threads = next(count for count in self._seconds if count != self._best) if trial else self._best
-        torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-            self._learn(threads, time.perf_counter() - began, trial)
+    def _faster(self, work: Callable[[], object]) -> int:
+        began = time.perf_counter()
+        seconds = {threads: _seconds(work, threads) for threads in (1, self._all)}
+        now = time.perf_counter()
+        self._try_at = now + max(_EVERY, _SHARE * (now - began))
+        return min(seconds, key=lambda threads: seconds[threads])
 
-    def _learn(self, threads: int, seconds: float, trial: bool) -> None:
-        known = self._seconds[threads]
-        self._seconds[threads] = seconds if trial or not known else _MEMORY * known + (1 - _MEMORY) * seconds
-        if trial:
-            self._retry_at = time.perf_counter() + _RETRY * seconds
-        if all(self._seconds.values()):
-            self._best = min(self._seconds, key=lambda count: self._seconds[count])
+
+def _seconds(work: Callable[[], object], threads: int) -> float:
+    """How long a few repeats take: all of them, for to be held up once in a while is what makes many threads slow."""
+    torch.set_num_threads(threads)
+    began = time.perf_counter()
+    for _ in range(_REPEATS):
+        work()
+    return time.perf_counter() - began

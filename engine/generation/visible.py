@@ -14,7 +14,8 @@ class VisibleText:
     """
 
     def __init__(self, stream: TextStream, stop: Sequence[str], *, skip: int = 0, spaced: bool = False) -> None:
-        """`skip`: how many of the first characters the prompt has said already; `spaced`: whether it has said a first space."""
+        """`skip`: how many of the first characters the prompt has said already; `spaced`: whether it has said a first
+        space."""
         self.shown = ""
         self.stopped = False
         self._stream, self._stop, self._skip, self._spaced = stream, tuple(stop), skip, spaced

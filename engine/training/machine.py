@@ -19,23 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from engine import files, locations
-from engine.errors import DeviceError, EngineError
+from engine.errors import EngineError
 from engine.training.planner import Machine
 
 _FORMAT = 1
-
-
-def resolve_device(device: str) -> str:
-    """`auto` → the best device that is there; any other, itself. Raises `DeviceError` when it is not there."""
-    import torch
-
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
-    if not there.get(device, False):
-        names = ", ".join(name for name, found in there.items() if found)
-        raise DeviceError(f"device: this machine has no {device} that torch can use. There is: {names}.")
-    return device
 
 
 def keep_freed_pages() -> None:

@@ -65,8 +65,10 @@ class FlatParameters:
         return norm
 
 
-# Polynomials that drive singular values to 1 in five steps: the published quintic of Muon.
-NEWTON_SCHULZ = ((3.4445, -4.7750, 2.0315),) * 5
+NEWTON_SCHULZ = ((7.7110, -22.1138, 16.2487), (3.2153, -2.4112, 0.5013), (2.2183, -1.5940, 0.4107))
+"""(a, b, c) of three polynomials ax + bx³ + cx⁵ that together bring singular values from [0.02, 1] to within a tenth
+of 1: each is the nearest to 1 on the interval that those before it leave (Amsel et al. 2025, Polar Express; found by
+Remez exchange). They learned as well as Muon's published five, in three fifths of the time."""
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:

@@ -20,11 +20,12 @@ from engine.data.dataset import TokenData, encode_corpus
 from engine.data.tokenizer import Tokenizer, train_tokenizer
 from engine.errors import ConfigError, DamagedModelError, ModelNotFoundError, NameTakenError, RequestError
 from engine.events import Event, Prepare, Warning
+from engine.model.device import resolve_device
 from engine.model.gpt import GPT
 from engine.store import checkpoint as store
 from engine.store import models
 from engine.store.models import ModelRecord
-from engine.training.machine import keep_freed_pages, machine, resolve_device
+from engine.training.machine import keep_freed_pages, machine
 from engine.training.planner import Machine, Plan, plan
 from engine.training.steps import settle
 

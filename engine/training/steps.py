@@ -47,6 +47,13 @@ class AutogradStep:
         return loss.detach()
 
 
+def with_noise(ids: Tensor, share: float, vocab_size: int) -> Tensor:
+    """ids (B, T), that share of them replaced by tokens drawn at random: a small text then lasts for more epochs
+    (Xie et al. 2017, data noising as smoothing)."""
+    replaced = torch.rand(ids.shape, device=ids.device) < share
+    return torch.where(replaced, torch.randint_like(ids, vocab_size), ids)
+
+
 def synchronize(device: str) -> None:
     """Wait for what the device still computes, so that a clock reads right."""
     if device == "cuda":

@@ -24,11 +24,12 @@ from engine.events import Checkpoint, End, Eval, Event, Pause, Resume, Sample, S
 from engine.generation.language_model import LanguageModel
 from engine.model.evaluate import Evaluation, evaluate
 from engine.store import checkpoint as store
+from engine.training import bigrams
 from engine.training.control import Clock, Control
 from engine.training.optim import rate_scale
 from engine.training.preparation import Job, Request, prepare, use_machine
 from engine.training.state import TrainingState
-from engine.training.steps import DTYPES, Threads, make_step, memory_used
+from engine.training.steps import DTYPES, Threads, make_step, memory_used, with_noise
 
 LOG = "run/events.jsonl"
 SAMPLE_TOKENS = 80
@@ -153,6 +154,10 @@ class Trainer:
         yield self._start(resumed_from)
         if resumed_from:
             yield Resume(elapsed=self.clock(), step=state.step)
+        if self.config.bigram_steps and not resumed_from and bigrams.fits(self.job.model):
+            counts = bigrams.count_bigrams(self.job.tokens.train, self.job.model.config.vocab_size)
+            steps, dtype = self.config.bigram_steps, DTYPES[self.config.dtype]
+            bigrams.fit_bigrams(self.job.model, state.flat, counts, steps, dtype)
         budget.begin(state.step)
         reason, shown = "budget", -math.inf
         while not budget.used_up(state.step):
@@ -195,6 +200,8 @@ class Trainer:
                 ids = ids.to(self.job.device, non_blocking=True)
                 targets = targets.to(self.job.device, non_blocking=True)
                 loss = loss + self.compute(ids, targets)
+                if config.token_noise:
+                    ids = with_noise(ids, config.token_noise, self.job.model.config.vocab_size)
                 state.tokens += ids.numel()
             if config.accumulate > 1:
                 flat.grad.div_(config.accumulate)

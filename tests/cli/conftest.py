@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,6 +52,30 @@ def shell(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
         )
 
     return run
+
+
+TINY = ("n_layer=1", "n_embd=32", "n_head=2", "block_size=32", "batch_size=4")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which a tiny model, `novel`, was trained for a moment."""
+    import engine
+
+    home = tmp_path_factory.mktemp("trained")
+    text = home / "novel.txt"
+    text.write_text("".join(f"On day {n} the dog ran to the old gate and looked at the road.\n" for n in range(300)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GPT_TUI_HOME", str(home / "home"))
+        list(engine.train(text, name="novel", steps=40, device="cpu", settings=TINY))
+    return home / "home"
+
+
+@pytest.fixture
+def novel(trained: Path, home: Path) -> Path:
+    """The folder of a trained model `novel`, in this test's own home."""
+    shutil.copytree(trained, home)
+    return home / "models" / "novel"
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_the_panel_fits_every_terminal(width: int, height: int) -> None:
     lines = drawn(panel_in_the_middle(), width, height)
     assert all(cell_len(line) <= width for line in lines)
     if height >= 8:
-        assert len(lines) < height
+        assert len(lines) <= height
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 15)])

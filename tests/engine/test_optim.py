@@ -20,9 +20,11 @@ def _loss(model: GPT) -> torch.Tensor:
 @pytest.mark.parametrize("shape", [(3, 16, 48), (2, 48, 16), (4, 32, 32)])
 def test_orthogonalize_brings_singular_values_near_one(shape: tuple[int, int, int]) -> None:
     torch.manual_seed(0)
-    values = torch.linalg.svdvals(orthogonalize(torch.randn(shape)).float())
-    assert values.min() > 0.5  # the published polynomial ends between 0.68 and 1.13, bfloat16 a little beyond
-    assert values.max() < 1.3
+    matrices = torch.randn(shape)
+    before = torch.linalg.svdvals(matrices / matrices.norm(dim=(1, 2), keepdim=True))
+    values = torch.linalg.svdvals(orthogonalize(matrices).float())
+    assert values.max() < 1.2  # the polynomials end within a tenth of 1, bfloat16 a little beyond
+    assert values[before > 0.03].min() > 0.8
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw", "adam"])

@@ -1,4 +1,5 @@
-"""A model as a Hugging Face folder, which transformers, llama.cpp's converter and many others read without a line of custom code.
+"""A model as a Hugging Face folder, which transformers, llama.cpp's converter and many others read without a line of
+custom code.
 
 - `gpt2` becomes GPT2LMHeadModel, whose Conv1D layers keep their matrices transposed;
 - `qwen3` becomes Qwen3ForCausalLM, and without the QK norm LlamaForCausalLM.
@@ -30,7 +31,8 @@ WEIGHTS = "model.safetensors"
 def export(folder: Path, destination: Path, *, checkpoint: str | int = "best") -> Path:
     """Write the model in `folder` (one of our own) to `destination`; returns where it lies now.
 
-    Raises `RequestError` when the destination is not empty, `DamagedModelError`, `ModelNotFoundError` or `StorageError`.
+    Raises `RequestError` when the destination is not empty, `DamagedModelError`, `ModelNotFoundError` or
+    `StorageError`.
     """
     refuse_what_is_there(destination)
     model = load_model(folder, checkpoint)
@@ -96,7 +98,8 @@ def tables(config: ModelConfig, tokenizer: Tokenizer) -> dict[str, dict[str, Any
 
 
 def describe(config: ModelConfig) -> dict[str, Any]:
-    """The architecture in transformers' words (`rope_theta` and `torch_dtype` are those of its fourth version and of llama.cpp)."""
+    """The architecture in transformers' words (`rope_theta` and `torch_dtype` are those of its fourth version and of
+    llama.cpp)."""
     if config.family == "gpt2":
         return {
             "architectures": ["GPT2LMHeadModel"],
@@ -177,7 +180,7 @@ def qwen3_tensors(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Te
     query, key = config.n_head * config.head_dim, config.n_kv_head * config.head_dim
     for layer in range(config.n_layer):
         theirs, ours = f"model.layers.{layer}", f"blocks.{layer}"
-        q, k, v = state[f"{ours}.attention.qkv.weight"].split((query, key, key))
+        q, k, v = state[f"{ours}.attention.qkv.weight"].tensor_split((query, query + key))
         gate, up = state[f"{ours}.feed_forward.up.weight"].chunk(2)
         named |= {
             f"{theirs}.input_layernorm.weight": state[f"{ours}.attention_norm.weight"],
