@@ -34,11 +34,10 @@ ALTERNATIVES = 8
 
 
 def load(name_or_folder: str | Path, *, checkpoint: str | int = "best", device: str = "auto") -> LanguageModel:
-    """The model of that name in the store, or in that folder: with its `best` or `last` weights, or those after a
-    number of steps.
+    """The model of that name in the store, or in that folder: its `best` or `last` weights, or those after some steps.
 
-    `device`: `auto` (cuda, else mps, else cpu), or one of them. Raises `ModelNotFoundError`, `DamagedModelError` or
-    `DeviceError`.
+    `device`: `auto` (cuda, else mps, else cpu), or one of them.
+    Raises `ModelNotFoundError`, `DamagedModelError` or `DeviceError`.
     """
     device = resolve_device(device)
     folder = find(name_or_folder)
@@ -57,20 +56,15 @@ def load(name_or_folder: str | Path, *, checkpoint: str | int = "best", device: 
 class LanguageModel:
     """A GPT and its tokenizer. Text goes in, text comes out, token by token.
 
-    Settings are those of `SampleConfig`, by name: max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty,
-    stop, seed. A wrong one raises `ConfigError` when the method is called. Without a `seed` one is drawn. Several
-    streams may be read in turn.
-
-    The end of a prompt is open: what ends in a space or in the middle of a word goes on as if it had been written
-    whole.
+    Settings are those of `SampleConfig` by name: max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty,
+    stop, seed. A wrong one raises `ConfigError` when the method is called. Without a `seed` one is drawn. A prompt that
+    ends in a space or within a word goes on as if it had been written whole. Several streams may be read in turn.
     """
 
     def __init__(self, model: GPT, tokenizer: Tokenizer, *, name: str = "", documents: int = 1) -> None:
-        """`documents`: how many the model learned from. Where it was one, it never saw how one ends, and never ends one
-        itself.
+        """`documents`: how many the model learned from. Of one alone it never saw the end, and so it never ends itself.
 
-        The model's weights are those at the time of the first writing; make a new `LanguageModel` when they have
-        changed.
+        When the model's weights change, make a new `LanguageModel`: what steps need of them is gathered once.
         """
         self.model, self.tokenizer, self.name = model, tokenizer, name
         self._documents = documents

@@ -40,8 +40,8 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Ending:
-    """The prompt may be written with the tokens before `start`, and then any of `tokens`, which all cover the rest of
-    it: the bytes `covered`."""
+    """The prompt may be written with the tokens before `start` and then any of `tokens`, which all cover the rest: the
+    bytes `covered`."""
 
     start: int
     tokens: list[int]
@@ -55,16 +55,13 @@ class Opening:
     ids: list[int]
     endings: list[Ending] = field(default_factory=list)
     spaced: bool = False
-    """Whether the prompt ended in a space that was left out, so that one which comes with the next word must not be
-    shown."""
+    """Whether the prompt ended in a space, left out here: one that comes with the next word must not be shown."""
 
 
 def read_prompt(prompt: str, tokenizer: Tokenizer, vocabulary: Vocabulary, block_size: int) -> Opening:
-    """The opening for a prompt. An empty one, and one that may be taken back whole, begin a new document: with
-    end-of-text.
+    """The opening for a prompt. An empty one, and one that may be taken back whole, begin a document: end-of-text first.
 
-    Of a prompt that is longer than the context its last three quarters of a context are read: there is room to write
-    on.
+    Of a prompt that is longer than the context, three quarters of a context are read: there is room to write on.
     """
     prompt = prompt[-(block_size + 8) * max(1, vocabulary.longest) :]  # more could never be read
     spaced = tokenizer.kind == "word" and prompt.endswith(" ")  # words bring their space with them
@@ -81,8 +78,7 @@ def read_prompt(prompt: str, tokenizer: Tokenizer, vocabulary: Vocabulary, block
 
 
 def find_endings(ids: Sequence[int], tokenizer: Tokenizer, vocabulary: Vocabulary) -> list[Ending]:
-    """From the last token backwards, each place from where on one token covers the rest; none when no other token
-    does."""
+    """From the last token backwards, each place from which one token covers the rest; none when that is only the last."""
     endings: list[Ending] = []
     rest = b""
     for start in reversed(range(len(ids))):
@@ -96,8 +92,7 @@ def find_endings(ids: Sequence[int], tokenizer: Tokenizer, vocabulary: Vocabular
 
 
 def _moved(endings: list[Ending], by: int) -> list[Ending]:
-    """The endings in a context that begins `by` tokens earlier; those go that would leave nothing to read before
-    them."""
+    """The endings in a context that begins `by` tokens earlier, but those that leave nothing to read before them."""
     return [Ending(ending.start + by, ending.tokens, ending.covered) for ending in endings if ending.start + by > 0]
 
 
@@ -114,9 +109,7 @@ def weigh_endings(opening: Opening, logits: Tensor) -> tuple[list[tuple[Ending, 
     for ending in opening.endings:
         row = ending.start - first
         before = torch.tensor(opening.ids[first : ending.start], dtype=torch.int64, device=logits.device)
-        path = shares[
-            torch.arange(row, device=logits.device), before
-        ].sum()  # that the tokens up to there are as they are
+        path = shares[:row].gather(1, before[:, None]).sum()  # that the tokens up to there are as they are
         weights.append(path + shares[row, torch.tensor(ending.tokens, device=logits.device)])
         choices += [(ending, token) for token in ending.tokens]
     return choices, torch.cat(weights)[None]
