@@ -113,8 +113,7 @@ class LanguageModel:
 
     @cached_property
     def _never(self) -> Tensor:
-        """-inf (V) for what is read and never written: the unknown word, ids that stand for nothing, and the end of a
-        text where the model was never shown one."""
+        """-inf (V) for what is only read, never written: the unknown word, ids without a meaning, an end never seen."""
         never = torch.zeros(self.config.vocab_size, device=self._fast.device)
         never[self.tokenizer.vocab_size :] = -math.inf
         if self.tokenizer.unknown is not None:
@@ -125,8 +124,7 @@ class LanguageModel:
 
     @torch.no_grad()
     def logits(self, ids: Sequence[int]) -> Tensor:
-        """Float32 logits (tokens, vocabulary) on the CPU: row i is what the model expects after the first i + 1 of
-        `ids`.
+        """Float32 logits (tokens, vocabulary), on the CPU: row i is what follows the ids up to number i.
 
         Raises `RequestError` when there are none, more than `block_size`, or one that is not in the vocabulary.
         """
@@ -137,17 +135,17 @@ class LanguageModel:
         block, vocabulary = self.config.block_size, self.config.vocab_size
         if tokens.dim() != 1 or not len(tokens) or tokens.is_floating_point() or tokens.dtype == torch.bool:
             raise RequestError("logits: give a list of at least one token id.")
+        tokens = tokens.to(torch.int64)
         if len(tokens) > block:
             raise RequestError(f"logits: {len(tokens)} tokens are too many; the model sees {block} at once.")
         if int(tokens.min()) < 0 or int(tokens.max()) >= vocabulary:
             raise RequestError(f"logits: token ids go from 0 to {vocabulary - 1}.")
         with evaluating(self.model):
-            logits: Tensor = self.model(tokens.to(self.model.embedding.weight.device, torch.int64)[None])
+            logits: Tensor = self.model(tokens.to(self.model.embedding.weight.device)[None])
         return logits[0].float().cpu()
 
     def evaluate(self, text: str) -> Evaluation:
-        """How well the model predicts `text`, from the beginning of a document on. Raises `RequestError` when it is
-        empty."""
+        """How well the model predicts `text`, the beginning of a document. Raises `RequestError` when it is empty."""
         if not text:
             raise RequestError("There is no text to evaluate the model on: it is empty.")
         tokens = np.array(self.tokenizer.encode(text), dtype=np.int64)

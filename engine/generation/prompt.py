@@ -59,7 +59,7 @@ class Opening:
 
 
 def read_prompt(prompt: str, tokenizer: Tokenizer, vocabulary: Vocabulary, block_size: int) -> Opening:
-    """The opening for a prompt. An empty one, and one that may be taken back whole, begin a document: end-of-text first.
+    """The opening for a prompt. An empty one, or one that may be taken back whole, begins a document: with end-of-text.
 
     Of a prompt that is longer than the context, three quarters of a context are read: there is room to write on.
     """
@@ -78,7 +78,7 @@ def read_prompt(prompt: str, tokenizer: Tokenizer, vocabulary: Vocabulary, block
 
 
 def find_endings(ids: Sequence[int], tokenizer: Tokenizer, vocabulary: Vocabulary) -> list[Ending]:
-    """From the last token backwards, each place from which one token covers the rest; none when that is only the last."""
+    """From the last token backwards, each place from which one token covers the rest; none if only the last does."""
     endings: list[Ending] = []
     rest = b""
     for start in reversed(range(len(ids))):

@@ -7,7 +7,6 @@ beginning of a document.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,30 +81,28 @@ def evaluate(
     n_bytes: int,
     *,
     first: int,
-    seconds: float = math.inf,
     max_windows: int | None = None,
+    lengths: NDArray[np.integer] | None = None,
     dtype: torch.dtype | None = None,
 ) -> Evaluation:
-    """Evaluate `tokens`, a text of `n_bytes`. When `seconds` or `max_windows` does not suffice for all of it, windows
-    spread evenly over the text are taken, and the bytes are counted in proportion to their tokens."""
+    """Evaluate `tokens`, a text of `n_bytes`, or `max_windows` windows spread evenly over it.
+
+    A part's bytes are counted by `lengths`, the bytes of each token of the vocabulary (V), else in proportion to its
+    tokens.
+    """
     block = model.config.block_size
-    count = math.ceil(len(tokens) / block)
-    order = _spread(count)
-    if max_windows is not None:
-        order = order[:max_windows]
-    begun, nats, seen, done = time.monotonic(), 0.0, 0, 0
-    rows = 16
-    while done < len(order):
-        chosen = np.sort(order[done : done + rows])
-        began = time.monotonic()
-        nats += float(window_losses(model, tokens, first, chosen, dtype=dtype).sum())
-        seen += int(np.minimum(block, len(tokens) - chosen * block).sum())
-        done += len(chosen)
-        now = time.monotonic()
-        if now - begun + (now - began) > seconds:
-            break
-        rows = min(64, rows * 2)
-    return evaluation(nats, seen, round(n_bytes * seen / max(len(tokens), 1)))
+    order = _spread(math.ceil(len(tokens) / block))
+    whole = max_windows is None or max_windows >= len(order)
+    chosen = np.sort(order[:max_windows])
+    nats, seen = 0.0, 0
+    for start in range(0, len(chosen), 64):
+        windows = chosen[start : start + 64]
+        nats += float(window_losses(model, tokens, first, windows, dtype=dtype).sum())
+        seen += int(np.minimum(block, len(tokens) - windows * block).sum())
+    if whole or lengths is None:
+        return evaluation(nats, seen, round(n_bytes * seen / max(len(tokens), 1)))
+    size = sum(int(lengths[tokens[window * block : (window + 1) * block]].sum()) for window in chosen)
+    return evaluation(nats, seen, size)
 
 
 def _spread(count: int) -> NDArray[np.int64]:

@@ -120,7 +120,7 @@ def plan(
     return _forecast(n_bytes, tokens_there, model, train, machine)
 
 
-VOCABULARIES = {512: 150e3, 1024: 600e3, 2048: 3e6, 4096: 20e6, 8192: 300e6, 16384: 5e9}
+VOCABULARIES = {512: 150e3, 1024: 1.5e6, 2048: 3e6, 4096: 20e6, 8192: 300e6, 16384: 5e9}
 """BPE vocabularies, each for corpora of fewer bytes than this."""
 
 
@@ -151,18 +151,57 @@ def sized_training(preset: str) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class _Width:
+    """One rung of the ladder of models: width, layers, feed-forward width; heads are 64 wide."""
+
+    n_embd: int
+    n_layer: int
+    n_ff: int
+
+
+LADDER = (
+    _Width(128, 4, 384),
+    _Width(192, 4, 512),
+    _Width(192, 6, 512),
+    _Width(256, 6, 704),
+    _Width(320, 8, 896),
+    _Width(448, 8, 1216),
+    _Width(512, 12, 1408),
+    _Width(768, 12, 2048),
+)
+TOKENS_PER_PARAMETER = 2.0
+"""Read in a budget that is spent best: far fewer than the twenty of long trainings (Hoffmann et al. 2022), as a small
+model's steps waste much of a machine, and a short text is soon known by heart."""
+PARAMETERS_PER_BYTE = 1.5
+"""A model larger than its text learns it by heart before it learns anything else from it."""
+
+
 def automatic(n_bytes: int, vocab: int, seconds: float, machine: Machine) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The shape and the training that measured best for a corpus of this size and this much arithmetic."""
-    shape: dict[str, Any] = {
-        "vocab_size": vocab,
-        "block_size": 128,
-        "n_layer": 4,
-        "n_head": 2,
-        "n_embd": 128,
-        "n_ff": 384,
+    """The shape and the training that suit a corpus of this size and this much arithmetic: the largest of the ladder
+    of which the budget reads twice as many tokens as it has parameters, and which the text is long enough for."""
+    chosen = _shape(LADDER[0], vocab)
+    for rung in LADDER:
+        shape = _shape(rung, vocab)
+        model = ModelConfig(**shape)
+        parameters = model.parameter_counts()["total"] - vocab * rung.n_embd  # the embedding costs no arithmetic
+        tokens = seconds * machine.flops / model.flops_per_token()
+        if tokens >= TOKENS_PER_PARAMETER * parameters and parameters <= PARAMETERS_PER_BYTE * n_bytes:
+            chosen = shape
+    wide = chosen["n_embd"] / LADDER[0].n_embd
+    training: dict[str, Any] = {
+        "batch_size": 16 if machine.device == "cpu" else 64,
+        "learning_rate": 6e-3 / wide**0.5,
+        "weight_decay": 0.5 if n_bytes < 2.5e6 else 0.1,
+        "bigram_steps": 12,
+        "patience": 8,
     }
-    training: dict[str, Any] = {"batch_size": 16, "learning_rate": 6e-3, "weight_decay": 0.5, "patience": 8}
-    return shape, training
+    return chosen, training
+
+
+def _shape(rung: _Width, vocab: int) -> dict[str, Any]:
+    width = {"n_layer": rung.n_layer, "n_head": rung.n_embd // 64, "n_embd": rung.n_embd, "n_ff": rung.n_ff}
+    return {"vocab_size": vocab, "block_size": 128, **width}
 
 
 def fine_tuning(base: ModelConfig, seconds: float) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -94,9 +95,7 @@ def train(
         job.lock.release()
 
 
-def _prepared(
-    request: Request, control: Control, clock: Clock, early: list[Event]
-) -> Generator[Event, None, Job]:
+def _prepared(request: Request, control: Control, clock: Clock, early: list[Event]) -> Generator[Event, None, Job]:
     """Yield what preparing reports, noted in `early` for the log; returns the job. A stop before there is one is an
     interruption."""
     preparing = prepare(request, clock)
@@ -123,6 +122,8 @@ class Trainer:
         self.budget = self.state.budget
         self.compute = make_step(self.config, job.model, self.state.flat)
         self.threads = Threads(self.config, job.device)
+        tokenizer = job.tokenizer
+        self.lengths = np.array([len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size)])
         self.rate = 0.0
         self.updating = False
         self.log: TextIO | None = None
@@ -264,8 +265,8 @@ class Trainer:
         begun = time.monotonic()
         tokens = self.job.tokens
         dtype = None if exact or self.config.dtype == "float32" else DTYPES[self.config.dtype]
-        options: dict[str, Any] = {"first": tokens.end_of_text, "max_windows": windows, "dtype": dtype}
-        found = evaluate(self.job.model, tokens.heldout, tokens.heldout_bytes, **options)
+        options: dict[str, Any] = {"first": tokens.end_of_text, "max_windows": windows, "lengths": self.lengths}
+        found = evaluate(self.job.model, tokens.heldout, tokens.heldout_bytes, dtype=dtype, **options)
         self.budget.evaluated(found.tokens, time.monotonic() - begun)
         return found
 

@@ -13,7 +13,7 @@ from engine.training.planner import Machine, default_vocab_size, plan
 
 def test_vocabulary_grows_with_the_text() -> None:
     sizes = [default_vocab_size(size, "bpe") for size in (5_000, 50_000, 1_000_000, 4_000_000, 60_000_000, 1_000_000_000)]
-    assert sizes == [512, 512, 2048, 4096, 8192, 16384]
+    assert sizes == [512, 512, 1024, 4096, 8192, 16384]
     assert default_vocab_size(1_000_000, "byte") == 257
     assert default_vocab_size(1_000_000, "word") == 20_000
 
