@@ -1,7 +1,8 @@
-"""A start before the start: embeddings and head learn which token follows which, from counts, before the blocks learn anything.
+"""A start before the start: embeddings and head learn which token follows which, from counts, before the blocks learn
+anything.
 
-While the blocks are still the identity, a GPT is a table of bigrams factored into two matrices (Levy and Goldberg 2014), and
-fitting it to the counts of the whole text takes a fraction of a second instead of the first tens of steps.
+While the blocks are still the identity, a GPT is a table of bigrams factored into two matrices (Levy and Goldberg
+2014), and fitting it to the counts of the whole text takes a fraction of a second instead of the first tens of steps.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def fits(model: GPT) -> bool:
 
 
 def count_bigrams(tokens: NDArray[np.integer], vocab_size: int) -> NDArray[np.float32]:
-    """How often each token follows each: (V, V), from up to four million tokens spread over the text in long stretches."""
+    """How often each token follows each: (V, V), from up to four million tokens spread over the text in long
+    stretches."""
     stretch = 50_000
     every = max(1, len(tokens) // MOST_TOKENS)
     counts = np.zeros(vocab_size * vocab_size, dtype=np.int64)

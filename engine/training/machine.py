@@ -104,9 +104,9 @@ def measure(device: str) -> Machine:
 
     from engine.config import ModelConfig
     from engine.model.gpt import GPT
+    from engine.training.fast_step import FastStep
     from engine.training.optim import FlatParameters
     from engine.training.steps import AutogradStep, Step, synchronize
-    from engine.training.fast_step import FastStep
 
     keep_freed_pages()
 

@@ -1,0 +1,35 @@
+"""The start on bigrams: counts, and a model that knows them before its first step."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from engine.config import ModelConfig
+from engine.model.gpt import GPT
+from engine.training.bigrams import count_bigrams, fit_bigrams, fits
+from engine.training.optim import FlatParameters
+
+
+def test_counts_are_those_of_the_text() -> None:
+    tokens = np.random.default_rng(0).integers(0, 7, 120_000).astype(np.uint16)
+    counts = count_bigrams(tokens, 7)
+    assert counts.sum() == len(tokens) - 1  # the seams of the stretches count once
+    assert counts[3, 5] == np.sum((tokens[:-1] == 3) & (tokens[1:] == 5))
+
+
+def test_the_model_knows_what_follows() -> None:
+    torch.manual_seed(0)
+    config = ModelConfig(vocab_size=40, block_size=16, n_layer=2, n_embd=32, n_head=2)
+    model = GPT(config)
+    flat = FlatParameters(model)
+    tokens = np.tile(np.random.default_rng(1).permutation(40), 50)  # each token is always followed by the same one
+    assert fits(model)
+    fit_bigrams(model, flat, count_bigrams(tokens, 40), 40, torch.float32)
+    ids = torch.from_numpy(tokens[:34]).view(2, 17)
+    assert float(model.loss(ids[:, :-1], ids[:, 1:]).detach()) < 1.0  # ln 40 = 3.7 before
+
+
+def test_models_that_begin_otherwise_are_left_alone() -> None:
+    assert not fits(GPT(ModelConfig(vocab_size=40, n_embd=32, n_head=2, tie_embeddings=True)))
+    assert not fits(GPT(ModelConfig(family="gpt2", vocab_size=40, n_embd=32, n_head=2)))
