@@ -7,14 +7,19 @@ BEGAN = time.monotonic()
 import os  # noqa: E402
 import sys  # noqa: E402
 
-# Threads that wait for each other by spinning are several times slower than one as soon as another program wants a core.
+# Threads that wait for each other by spinning are several times slower than one as soon as another program wants a
+# core.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def main() -> None:
-    from gpt_tui import cli
+    try:
+        from gpt_tui import cli
 
-    sys.exit(cli.run(sys.argv[1:], began=BEGAN))
+        status = cli.run(sys.argv[1:], began=BEGAN)
+    except KeyboardInterrupt:  # before there was anything to interrupt
+        status = 130
+    sys.exit(status)
 
 
 if __name__ == "__main__":  # not in the processes that training spawns, which import this file too

@@ -13,6 +13,7 @@ import typer
 from engine.config import ModelConfig, SampleConfig, TrainConfig, parse_settings
 from engine.errors import ConfigError, EngineError, RequestError
 from gpt_tui import options
+from gpt_tui.interrupts import held_back
 from gpt_tui.options import check_above_zero, check_range, checked, examples, given
 from gpt_tui.terminal import (
     DONE,
@@ -271,10 +272,13 @@ def export(model: options.Model, destination: options.Destination, format: optio
     """Take a model elsewhere."""
     if format != "hf":
         raise ConfigError(f"--format: {format!r} is not known; there is: hf.")
-    from engine.store.formats.hugging_face import export as export_hugging_face
     from engine.store.models import find
 
-    export_hugging_face(find(model), destination)
+    folder = find(model)
+    with held_back():
+        from engine.store.formats.hugging_face import export as export_hugging_face
+
+    export_hugging_face(folder, destination)
     print(f"{model} lies in {destination} now, as transformers loads it.")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from engine.store.models import find, read_record
+from gpt_tui.interrupts import held_back
 
 if TYPE_CHECKING:
     from engine.data.corpus import Corpus
@@ -19,9 +20,10 @@ def measure(name: str, texts: list[str]) -> Evaluation:
     """
     folder = find(name)
     read_record(folder)  # damage is told before a second passes in importing torch
-    from engine.generation.language_model import load
-    from engine.model.evaluate import evaluate, evaluation
-    from engine.store.checkpoint import heldout_tokens
+    with held_back():
+        from engine.generation.language_model import load
+        from engine.model.evaluate import evaluate, evaluation
+        from engine.store.checkpoint import heldout_tokens
 
     if not texts:
         tokens, n_bytes = heldout_tokens(folder)

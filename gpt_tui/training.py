@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine import events
 from gpt_tui.display import QuietReport, choose_report
+from gpt_tui.interrupts import Interrupts
 from gpt_tui.terminal import DONE, FAILED, INTERRUPTED, complain, duration, hush, is_first_process, quoted, visible
-
-if TYPE_CHECKING:
-    from engine.training.control import Control
 
 
 def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet: bool, began: float | None) -> int:
@@ -21,61 +16,33 @@ def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet
 
     `options` are those of `engine.training.trainer.train`. Raises what it raises.
     """
+    from engine.training.control import Control
+
+    control = Control()
     report = choose_report(name=options.get("name") or "", json=json, quiet=quiet)
     start = end = None
-    with Interrupts() as interrupts:
+    with Interrupts(control.stop) as interrupts:
         try:
             with report:
-                from engine.training.control import Control
                 from engine.training.trainer import train  # only now: a second passes in importing torch
 
-                interrupts.control = control = Control()
                 for event in train(*texts, **options, control=control, began=began):
                     start = event if isinstance(event, events.Start) else start
                     end = event if isinstance(event, events.End) else end
-                    report.stopping = interrupts.requested
+                    report.stopping = interrupts.heard > 0
                     try:
                         report.show(event)
                     except OSError:  # whoever read the output has left, or the terminal was closed: stop, and save
                         hush()
                         report = QuietReport()
                         control.stop()
-        except KeyboardInterrupt:
+        except BaseException as error:
+            if not isinstance(error, KeyboardInterrupt) and interrupts.heard < 2:
+                raise  # after a second Ctrl-C, whatever is raised comes of it
             name = start.name if start is not None else None
             complain(f"given up; {_how_to_go_on(name)}" if name else "interrupted before training began.")
             return INTERRUPTED
     return _conclude(end, json=json, quiet=quiet) if end is not None else INTERRUPTED
-
-
-class Interrupts:
-    """While this is entered, Ctrl-C, SIGTERM and a terminal that closes ask for a stop.
-
-    The second time, and as long as there is no `control` to ask, they raise KeyboardInterrupt.
-    """
-
-    SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last two are not on every platform
-
-    def __init__(self) -> None:
-        self.control: Control | None = None
-        self.requested = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread():  # Python lets no other set handlers
-            for number in (getattr(signal, name) for name in self.SIGNALS if hasattr(signal, name)):
-                if signal.getsignal(number) is not signal.SIG_IGN:  # what nohup ignores stays ignored
-                    self._before[number] = signal.signal(number, self._hear)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self.control is None or self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-        self.control.stop()
 
 
 def _conclude(end: events.End, *, json: bool, quiet: bool) -> int:

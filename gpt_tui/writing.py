@@ -13,6 +13,7 @@ from engine import events, files
 from engine.config import SampleConfig, to_table
 from engine.errors import ConfigError, RequestError, StorageError
 from engine.store.models import find, read_record
+from gpt_tui.interrupts import held_back
 from gpt_tui.terminal import DONE, INTERRUPTED, complain, hush, visible
 
 RULE = "---"
@@ -40,7 +41,8 @@ def write(
         raise ConfigError(f"--output: {output} is there already; choose another name.")
     prompt = read_prompt(prompt)
 
-    from engine.generation.language_model import load
+    with held_back():
+        from engine.generation.language_model import load
 
     stream = load(folder, checkpoint=checkpoint).stream_samples(prompt, samples=samples, **to_table(config))
     opening = prompt if echo else ""

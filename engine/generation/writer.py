@@ -145,7 +145,8 @@ class Writer:
         return VisibleText(streams[1], self.config.stop, skip=len(said), spaced=opening.spaced)
 
     def _named(self, likeliest: list[tuple[int, float]]) -> tuple[Alternative, ...]:
-        return tuple(Alternative(id_, self.tokenizer.decode([id_]), share) for id_, share in likeliest)
+        known = self.tokenizer.vocab_size  # a model may have more ids than its tokenizer
+        return tuple(Alternative(id_, self.tokenizer.decode([id_]), share) for id_, share in likeliest if id_ < known)
 
     def _beyond(self, ending: Ending, id_: int) -> bytes:
         return self.tokenizer.token_bytes(id_)[len(ending.covered) :]

@@ -183,13 +183,12 @@ class GPT(nn.Module):
     def forward(self, ids: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         """Logits (B, T, V) of the token after each of `ids` (B, T, int64). `length + T` of the cache is at most
         `block_size`."""
-        past = cache.length if cache is not None else 0
-        logits: Tensor = self.head(self.hidden(ids, cache, past))
+        logits: Tensor = self.head(self.hidden(ids, cache))
         return logits
 
-    def hidden(self, ids: Tensor, cache: KeyValueCache | None = None, past: int = 0) -> Tensor:
+    def hidden(self, ids: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         """The final norm's output (B, T, C): what the head reads."""
-        T = ids.shape[1]
+        past, T = cache.length if cache is not None else 0, ids.shape[1]
         x = self.embedding(ids)  # (B, T, C)
         rotary = None
         if self.positions is not None:

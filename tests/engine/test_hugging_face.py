@@ -80,7 +80,7 @@ def test_transformers_writes_the_same(name: str, tokenizer: Tokenizer, tmp_path:
 def test_transformers_reads_the_same_tokens(kind: str, family: str, tmp_path: Path) -> None:
     ours = train_tokenizer(kind, [TEXT] * 4, 300)
     theirs = transformers.AutoTokenizer.from_pretrained(write_folder(_model(ours, family=family), ours, tmp_path / "x"))
-    for text in (TEXT, "Once", " time,  ", "hens<|endoftext|>hens", "a zeppelin", "\U0001f980 crab", ""):
+    for text in (TEXT, "Once", " time,  ", " hens<|endoftext|>hens", "Once a zeppelin", "Once \U0001f980", ""):
         assert theirs(text)["input_ids"] == ours.encode(text)
         if kind != "word":
             assert theirs.decode(ours.encode(text)) == text

@@ -12,7 +12,9 @@ from engine.training.planner import Machine, default_vocab_size, plan
 
 
 def test_vocabulary_grows_with_the_text() -> None:
-    sizes = [default_vocab_size(size, "bpe") for size in (5_000, 50_000, 1_000_000, 4_000_000, 60_000_000, 1_000_000_000)]
+    sizes = [
+        default_vocab_size(size, "bpe") for size in (5_000, 50_000, 1_000_000, 4_000_000, 60_000_000, 1_000_000_000)
+    ]
     assert sizes == [512, 512, 1024, 4096, 8192, 16384]
     assert default_vocab_size(1_000_000, "byte") == 257
     assert default_vocab_size(1_000_000, "word") == 20_000
@@ -26,7 +28,9 @@ def test_presets_have_their_size(preset: str, millions: int) -> None:
 
 
 def test_own_settings_win() -> None:
-    planned = plan(10**6, Machine(), minutes=1, overrides=({"n_layer": 2, "n_embd": 96, "n_head": 3}, {"batch_size": 5}))
+    planned = plan(
+        10**6, Machine(), minutes=1, overrides=({"n_layer": 2, "n_embd": 96, "n_head": 3}, {"batch_size": 5})
+    )
     assert (planned.model.n_layer, planned.model.n_embd, planned.model.head_dim) == (2, 96, 32)
     assert planned.train.batch_size == 5
 
