@@ -8,9 +8,14 @@ at 1.
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import statistics
+import subprocess
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +23,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine import locations
 from engine.config import ModelConfig
+from engine.data.tokenizer import train_tokenizer
+from engine.generation.language_model import LanguageModel
 from engine.model.gpt import GPT
+from engine.model.presets import sized_model
+from engine.training.planner import default_vocab_size
 
+WRITTEN_TOKENS = 200
 LossFunction = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
@@ -156,3 +167,39 @@ def _heldout_loss(
             losses.append((float(loss_of(model, x, y)), len(rows)))
     model.train()
     return sum(loss * rows for loss, rows in losses) / sum(rows for _, rows in losses)
+
+
+def our_curve(
+    command: Sequence[str], text: str, seconds: float, *, device: str = "cpu", options: Sequence[str] = ()
+) -> tuple[list[Point], float]:
+    """Run `command train TEXT` for `seconds`, in a home of its own: its evaluations by the clock of the whole process
+    (start, imports, tokenizer, evaluations and saving included), and the seconds that the process took."""
+    request = [*command, "train", text, "--minutes", str(seconds / 60), "--device", device, "--json", *options]
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, locations.HOME_VARIABLE: home}
+        begun = time.monotonic()
+        done = subprocess.run(request, env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=True)
+        took = time.monotonic() - begun
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    points = [Point(e["elapsed"], e["step"], e["bits_per_byte"]) for e in events if e["event"] == "eval"]
+    return points, took
+
+
+def seconds_to(points: Sequence[Point], target: float) -> float | None:
+    """When `target` bits per byte were reached first; None when they never were."""
+    return next((point.seconds for point in points if point.bits_per_byte <= target), None)
+
+
+def writing_speed(preset: str = "small", *, device: str = "cpu", rounds: int = 3) -> float:
+    """Tokens a second of a stream from a model of that preset (untrained: the arithmetic is the same), the median of
+    `rounds` after one that does not count."""
+    tokenizer = train_tokenizer("byte", [], 257)
+    config = ModelConfig(**sized_model(preset, default_vocab_size(4_000_000, "bpe")))
+    torch.manual_seed(0)
+    model = LanguageModel(GPT(config).to(device), tokenizer)
+    speeds = []
+    for _ in range(rounds + 1):
+        begun = time.monotonic()
+        count = sum(1 for _ in model.stream("Once", max_new_tokens=WRITTEN_TOKENS, temperature=1.0, seed=1))
+        speeds.append(count / (time.monotonic() - begun))
+    return statistics.median(speeds[1:])

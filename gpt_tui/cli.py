@@ -282,6 +282,19 @@ def export(model: options.Model, destination: options.Destination, format: optio
     print(f"{model} lies in {destination} now, as transformers loads it.")
 
 
+@app.command(epilog=examples("bench", "bench generate", "bench train --json"))
+def bench(what: options.Bench = "all", json: options.Json = False) -> None:
+    """Measure how fast this machine learns and writes, and against what."""
+    if what not in ("train", "generate", "all"):
+        raise ConfigError(f"{what!r} is no benchmark; there are: train, generate, all.")
+    from gpt_tui.benching import bench_training, bench_writing
+
+    if what in ("generate", "all"):
+        bench_writing(json=json)
+    if what in ("train", "all"):
+        bench_training(json=json)
+
+
 def _checked_name(option: str, name: str) -> str:
     """The name as it is stored. Raises `ConfigError`, naming the option."""
     from engine.store.models import check_name

@@ -79,6 +79,7 @@ Model = Annotated[str, argument("MODEL", "A model by its name in `gpt-tui models
 Stored = Annotated[str, argument("MODEL", "A model by its name in `gpt-tui models`.")]
 Deleted = Annotated[str, argument("MODEL", "The name of a deleted model.")]
 NewName = Annotated[str, argument("NAME", "Its new name.")]
+Bench = Annotated[str, argument("[train|generate|all]", "Learning, writing, or both.")]
 Json = Annotated[bool, option("--json", "One JSON object a line on standard output, and nothing else there.")]
 
 Texts = Annotated[list[str] | None, argument("TEXT", _TEXT)]

@@ -10,20 +10,18 @@ asserted.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
+import math
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from engine.bench import CPU_RECIPE, GPU_RECIPE, Point, Recipe, reference_curve
+from engine.bench import CPU_RECIPE, GPU_RECIPE, Point, Recipe, our_curve, reference_curve, seconds_to
 
-COLOURS = {"reference": "#8a8f98", "gpt-tui": "#2f6fdf"}
+COMMAND = [sys.executable, "-m", "gpt_tui"]
+COLOURS = {"nanoGPT's recipe": "#8a8f98", "gpt-tui": "#2f6fdf"}
 
 
 def transformers_model(recipe: Recipe, vocab_size: int) -> tuple[nn.Module, Any]:
@@ -46,44 +44,8 @@ def transformers_model(recipe: Recipe, vocab_size: int) -> tuple[nn.Module, Any]
     return GPT2LMHeadModel(config), loss
 
 
-def ours(text: Path, seconds: float, device: str, options: list[str]) -> tuple[list[Point], float]:
-    """`gpt-tui train` for `seconds`: its evaluations, and what the whole process took."""
-    import os
-
-    with tempfile.TemporaryDirectory() as home:
-        command = [
-            sys.executable,
-            "-m",
-            "gpt_tui",
-            "train",
-            str(text),
-            "--minutes",
-            str(seconds / 60),
-            "--device",
-            device,
-        ]
-        begun = time.monotonic()
-        done = subprocess.run(
-            [*command, "--json", *options],
-            env={**os.environ, "GPT_TUI_HOME": home},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        took = time.monotonic() - begun
-    events = [json.loads(line) for line in done.stdout.splitlines()]
-    return [Point(e["elapsed"], e["step"], e["bits_per_byte"]) for e in events if e["event"] == "eval"], took
-
-
-def first_at(points: list[Point], target: float) -> float | None:
-    """Seconds until the target was reached, None when it never was."""
-    return next((point.seconds for point in points if point.bits_per_byte <= target), None)
-
-
 def svg(title: str, curves: dict[str, list[Point]]) -> str:
     """The curves as a picture: seconds on a logarithmic axis, bits per byte on a linear one."""
-    import math
-
     width, height, left, top, right, bottom = 760, 420, 64, 48, 24, 48
     points = [point for curve in curves.values() for point in curve if point.seconds > 0]
     low, high = math.log10(min(p.seconds for p in points)), math.log10(max(p.seconds for p in points))
@@ -95,32 +57,32 @@ def svg(title: str, curves: dict[str, list[Point]]) -> str:
     def y(bits: float) -> float:
         return top + (most - min(bits, most)) / (most - least) * (height - top - bottom)
 
+    def text(at_x: float, at_y: float, words: str, more: str = "") -> str:
+        return f'<text x="{at_x:.1f}" y="{at_y:.1f}" {more}>{words}</text>'
+
+    middle = 'text-anchor="middle"'
+    box = f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13" fill="#444"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13" fill="#444">',
-        f'<rect width="{width}" height="{height}" fill="#fff"/><text x="{left}" y="26" font-size="15" fill="#111">{title}</text>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box}>',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
     ]
-    for bits in range(math.ceil(least * 2), math.floor(most * 2) + 1):
-        at = y(bits / 2)
-        parts.append(
-            f'<path d="M{left} {at:.1f}H{width - right}" stroke="#e6e6e6"/><text x="{left - 34}" y="{at + 4:.1f}">{bits / 2:.1f}</text>'
-        )
+    parts.append(text(left, 26, title, 'font-size="15" fill="#111"'))
+    for half in range(math.ceil(least * 2), math.floor(most * 2) + 1):
+        parts.append(f'<path d="M{left} {y(half / 2):.1f}H{width - right}" stroke="#e6e6e6"/>')
+        parts.append(text(left - 34, y(half / 2) + 4, f"{half / 2:.1f}"))
     for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000):
         if low <= math.log10(tick) <= high:
             parts.append(f'<path d="M{x(tick):.1f} {top}V{height - bottom}" stroke="#f0f0f0"/>')
-            parts.append(f'<text x="{x(tick):.1f}" y="{height - bottom + 18}" text-anchor="middle">{tick} s</text>')
-    parts.append(f'<text x="{width / 2}" y="{height - 10}" text-anchor="middle">wall-clock time (logarithmic)</text>')
-    parts.append(
-        f'<text x="16" y="{height / 2}" transform="rotate(-90 16 {height / 2})" text-anchor="middle">bits per byte, held out</text>'
-    )
+            parts.append(text(x(tick), height - bottom + 18, f"{tick} s", middle))
+    parts.append(text(width / 2, height - 10, "wall-clock time (logarithmic)", middle))
+    turned = f'transform="rotate(-90 16 {height / 2})" {middle}'
+    parts.append(text(16, height / 2, "bits per byte, held out", turned))
     for name, curve in curves.items():
         line = " ".join(f"{x(p.seconds):.1f},{y(p.bits_per_byte):.1f}" for p in curve if p.seconds > 0)
-        colour = COLOURS["gpt-tui" if name.startswith("gpt-tui") else "reference"]
-        last = curve[-1]
+        colour, last = COLOURS[name], curve[-1]
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2.5"/>')
-        label = f"{name}: {last.bits_per_byte:.2f}"
-        parts.append(
-            f'<text x="{x(last.seconds) - 6:.1f}" y="{y(last.bits_per_byte) - 8:.1f}" text-anchor="end" fill="{colour}">{label}</text>'
-        )
+        label = f'text-anchor="end" fill="{colour}"'
+        parts.append(text(x(last.seconds) - 6, y(last.bits_per_byte) - 8, f"{name}: {last.bits_per_byte:.2f}", label))
     return "\n".join([*parts, "</svg>\n"])
 
 
@@ -131,7 +93,7 @@ def main() -> None:
     parser.add_argument(
         "--seconds",
         type=float,
-        help="give ours this long instead of as long as the reference took; no reference is run",
+        help="give ours this long, and run no reference",
     )
     parser.add_argument("--plot", type=Path, help="write the curves of the first text to this SVG file")
     parser.add_argument(
@@ -145,23 +107,19 @@ def main() -> None:
         text = path.read_text("utf-8")
         curve = [] if arguments.seconds else list(reference_curve(text, recipe, transformers_model, device=device))
         seconds = arguments.seconds or curve[-1].seconds
-        points, took = ours(path, seconds, device, arguments.option)
+        points, took = our_curve(COMMAND, str(path), seconds, device=device, options=arguments.option)
         if not curve:
             print(f"{path.name[:24]:24} {'':18} {points[-1].bits_per_byte:8.3f} in {took:5.1f} s", flush=True)
             continue
         target, reached = curve[-1].bits_per_byte, points[-1].bits_per_byte
         savings.append(1 - reached / target)
-        at = first_at(points, target)
+        at = seconds_to(points, target)
         sooner = f"{at:.1f} s, {seconds / at:.1f}x sooner" if at else "not reached"
-        print(
-            f"{path.name[:24]:24} {target:8.3f} in {seconds:5.1f} s {reached:8.3f} in {took:5.1f} s {savings[-1]:10.1%} {sooner:>22}",
-            flush=True,
-        )
+        figures = f"{target:8.3f} in {seconds:5.1f} s {reached:8.3f} in {took:5.1f} s {savings[-1]:10.1%} {sooner:>22}"
+        print(f"{path.name[:24]:24} {figures}", flush=True)
         if arguments.plot and number == 0:
-            arguments.plot.write_text(
-                svg(f"{path.name}, {torch.get_num_threads()} threads", {"nanoGPT's recipe": curve, "gpt-tui": points}),
-                "utf-8",
-            )
+            title = path.name if arguments.gpu else f"{path.name}, {torch.get_num_threads()} CPU threads"
+            arguments.plot.write_text(svg(title, {"nanoGPT's recipe": curve, "gpt-tui": points}), "utf-8")
     if len(savings) > 1:
         print(f"mean: {sum(savings) / len(savings):.1%} fewer bits per byte")
 
