@@ -108,7 +108,9 @@ def plan(
     else:
         shape, training = automatic(n_bytes, vocab, seconds or 120.0, machine)
     if preset != "classic" and base is None and "block_size" not in model_overrides:
-        shape["block_size"] = fitting_block(shape["block_size"], tokens_there)
+        block = fitting_block(shape["block_size"], tokens_there)
+        training["batch_size"] *= shape["block_size"] // block  # a step reads as many tokens
+        shape["block_size"] = block
     if base is None and (changed := {"n_embd", "n_head", "family"} & set(model_overrides)):
         for derived in ("head_dim", "n_ff", "n_kv_head"):
             if changed and derived not in model_overrides:
@@ -190,7 +192,7 @@ def automatic(n_bytes: int, vocab: int, seconds: float, machine: Machine) -> tup
             chosen = shape
     wide = chosen["n_embd"] / LADDER[0].n_embd
     training: dict[str, Any] = {
-        "batch_size": 16 if machine.device == "cpu" else 64,
+        "batch_size": 8 if machine.device == "cpu" else 64,
         "learning_rate": 6e-3 / wide**0.5,
         "weight_decay": 0.5 if n_bytes < 2.5e6 else 0.1,
         "bigram_steps": 12,
@@ -201,7 +203,7 @@ def automatic(n_bytes: int, vocab: int, seconds: float, machine: Machine) -> tup
 
 def _shape(rung: _Width, vocab: int) -> dict[str, Any]:
     width = {"n_layer": rung.n_layer, "n_head": rung.n_embd // 64, "n_embd": rung.n_embd, "n_ff": rung.n_ff}
-    return {"vocab_size": vocab, "block_size": 128, **width}
+    return {"vocab_size": vocab, "block_size": 256, **width}
 
 
 def fine_tuning(base: ModelConfig, seconds: float) -> dict[str, Any]:

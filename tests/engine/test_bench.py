@@ -1,4 +1,4 @@
-"""The yardsticks: that they measure what they say. (What they measure is printed by the benchmarks, and asserted nowhere.)"""
+"""The yardsticks: that they measure what they say. What they measure is printed by benchmarks, and asserted nowhere."""
 
 from __future__ import annotations
 
