@@ -114,6 +114,9 @@ class TrainConfig:
     minutes: float = setting(0.0, "Budget of wall-clock minutes, everything included.", ge=0.0, le=525_600.0)
     steps: int = setting(0, "Budget of optimizer steps.", ge=0, le=1_000_000_000)
     epochs: float = setting(0.0, "Budget of passes over the text.", ge=0.0, le=1_000_000.0)
+    most_epochs: float = setting(
+        0.0, "Passes over the text after which minutes end early; 0: no limit.", ge=0.0, le=1e6
+    )
     tokenizer: str = setting("bpe", "What a token is: bpe, byte or word.", choices=("bpe", "byte", "word"))
     holdout: float = setting(0.1, "Share of the text, at its end, that is kept for measuring.", ge=0.001, le=0.5)
     batch_size: int = setting(16, "Windows of text in one step.", ge=1, le=65_536)
@@ -272,7 +275,7 @@ def _check_fields(config: Any) -> None:
                 raise ConfigError(f"{f.name}: {value!r} is not a list of texts.")
             continue
         if float in kinds and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            value = float(value) if abs(value) < 1e300 else math.inf if value > 0 else -math.inf
             object.__setattr__(config, f.name, value)
         if not isinstance(value, tuple(kinds)) or (isinstance(value, bool) and bool not in kinds):
             names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}

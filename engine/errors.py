@@ -47,3 +47,7 @@ class TrainingError(EngineError):
 
 class OutOfMemoryError(TrainingError):
     """The device's memory does not hold this model with this batch size."""
+
+
+class PeerError(TrainingError):
+    """Another process of the same training failed, and that one tells why: this one ends with it."""

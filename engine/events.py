@@ -7,23 +7,34 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+import re
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 
 def to_json(event: Event) -> str:
     """One line of JSON: `event` first, then the fields. What is not a finite number becomes null, as JSON has no
     NaN."""
-    return json.dumps({"event": event.event, **_finite(asdict(event))}, ensure_ascii=False)
+    record = {"event": event.event, **_plain(vars(event))}
+    line = json.dumps(record, ensure_ascii=False)
+    if not line.isascii() and _SURROGATE.search(line):  # a file's name that is no Unicode; escaped it can be written
+        return json.dumps(record)
+    return line
 
 
-def _finite(value: Any) -> Any:
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it; a tuple whose places have names becomes an object."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        if isinstance(value, Alternative):
+            return dict(zip(value._fields, map(_plain, value), strict=True))
+        return [_plain(item) for item in value]
     return value
 
 

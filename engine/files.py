@@ -75,11 +75,15 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete what a killed process left half-written in `folder`. Only for whoever holds the folder's lock."""
-    for path in folder.glob(f"{_TEMPORARY}*"):
+def remove_leftovers(folder: Path, *, older_than: float = 0.0) -> None:
+    """Delete what a killed process left half-written in `folder` and below it, if it is `older_than` so many seconds.
+
+    Without an age, only for whoever holds the folder's lock.
+    """
+    for path in folder.rglob(f"{_TEMPORARY}*"):
         with contextlib.suppress(OSError):
-            path.unlink()
+            if time.time() - path.stat().st_mtime >= older_than:
+                path.unlink()
 
 
 class ModelLock:
@@ -91,7 +95,7 @@ class ModelLock:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock = FileLock(str(folder / "lock"))
+        self._lock = FileLock(str(folder / "lock"), thread_local=False)  # what one thread began another may end
         self._owner = folder / "lock.json"
 
     def acquire(self) -> ModelLock:
@@ -168,7 +172,7 @@ def move_to_trash(path: Path, kind: str) -> Path:
 def trashed(kind: str) -> dict[str, list[Path]]:
     """What lies in the trash, by its name; of each the newest first."""
     found: dict[str, list[Path]] = {}
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         for path in sorted((locations.trash_dir() / kind).iterdir(), reverse=True):
             parts = path.name.split("-", 2)
             if len(parts) == 3:

@@ -17,7 +17,20 @@ HOME_VARIABLE = "GPT_TUI_HOME"
 
 def _home() -> Path | None:
     value = os.environ.get(HOME_VARIABLE, "").strip()
-    return Path(value).expanduser().resolve() if value else None
+    if not value:
+        return None
+    try:
+        return expanded(value).resolve()
+    except (OSError, RuntimeError):  # links in a circle: whoever writes there is told
+        return expanded(value)
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with `~` at its beginning replaced by a home; as it is where there is no such home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def data_dir() -> Path:

@@ -9,7 +9,8 @@ import sys  # noqa: E402
 
 # Threads that wait for each other by spinning are several times slower than one as soon as another program wants a
 # core.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "100000")
 
 
 def main() -> None:

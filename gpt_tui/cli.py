@@ -14,7 +14,7 @@ from engine.config import ModelConfig, SampleConfig, TrainConfig, parse_settings
 from engine.errors import ConfigError, EngineError, RequestError
 from gpt_tui import options
 from gpt_tui.interrupts import held_back
-from gpt_tui.options import check_above_zero, check_range, checked, examples, given
+from gpt_tui.options import check_above_zero, check_range, checked, examples, flag, given
 from gpt_tui.terminal import (
     DONE,
     FAILED,
@@ -25,6 +25,7 @@ from gpt_tui.terminal import (
     hush,
     json_line,
     log_exception,
+    lost_output,
     prepare_streams,
     quoted,
 )
@@ -73,6 +74,10 @@ def run(arguments: list[str], *, began: float | None = None) -> int:
         hush()
         return INTERRUPTED
     except Exception as error:
+        if isinstance(error, OSError) and (why := lost_output()):
+            hush()
+            complain(f"standard output takes no more: {why}.")
+            return FAILED
         complain(f"it failed unexpectedly: {type(error).__name__}: {str(error)[:300] or 'no message'}.{_details()}")
         return FAILED
 
@@ -124,8 +129,15 @@ def train(
     parse_settings(settings or [])
     if name is not None:
         name = _checked_name("--name", name)
-    if resume and name is None:
-        raise ConfigError("--resume: say which training to go on with: --name NAME.")
+    if resume:
+        if name is None:
+            raise ConfigError("--resume: say which training to go on with: --name NAME.")
+        more = {"vocab_size": vocab_size, "from": from_model, "set": settings or None, "replace": replace or None}
+        surplus = [flag(option) for option in budget | recipe | given(more) if option != "device"]  # that may change
+        if surplus:
+            raise ConfigError(
+                f"--resume: a training goes on with the options that it began with; leave {' and '.join(surplus)} out."
+            )
     if not texts and not resume:
         raise ConfigError("Nothing to train on: name a file, a folder, a corpus of `gpt-tui corpora`, or -.")
 

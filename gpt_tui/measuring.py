@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from engine.errors import DamagedModelError
 from engine.store.models import find, read_record
 from gpt_tui.interrupts import held_back
 
@@ -28,10 +29,12 @@ def measure(name: str, texts: list[str]) -> Evaluation:
     if not texts:
         tokens, n_bytes = heldout_tokens(folder)
         model = load(folder)
+        if tokens.max(initial=0) >= model.config.vocab_size:
+            raise DamagedModelError(f"{folder.name}: the held-out text that lies with it is another model's.")
         return evaluate(model.model, tokens, n_bytes, first=model.tokenizer.end_of_text)
     from engine.data.corpus import open_corpus
 
-    corpus = open_corpus(texts)
+    corpus = open_corpus(texts, smallest=1)
     model = load(folder)
     nats, tokens_seen, bytes_seen = 0.0, 0, 0
     for document in documents(corpus):

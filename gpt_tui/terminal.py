@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import logging
-import logging.handlers
+import math
 import os
 import shlex
 import sys
+import time
+import traceback
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 """The exit statuses: done; it failed; the request was wrong; interrupted, with the work saved."""
+
+LARGEST_LOG = 1_000_000
+"""Bytes from which a log is put aside, in the place of the one before it, and a new one begun."""
 
 _VISIBLE: dict[int, str] = {
     **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"},
@@ -37,7 +42,13 @@ def visible(text: str) -> str:
 
 
 def prepare_streams() -> None:
-    """Make standard output exact where a file or a program reads it; where a person does, let no character fail."""
+    """Make standard output exact where a file or a program reads it; where a person does, let no character fail.
+
+    A stream that was closed before we began leads nowhere: else the next file that is opened would take its place.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in the order of their numbers
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - it stays open
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             if stream is sys.stdout and not stream.isatty():
@@ -76,6 +87,15 @@ def hush() -> None:
         os.close(nowhere)
 
 
+def lost_output() -> str:
+    """Why standard output takes no more, in words; nothing when it does. It is tried with an empty line."""
+    try:
+        print(flush=True)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
 def json_line(record: dict[str, Any]) -> str:
     """One line of JSON. What is not a finite number becomes null, as JSON has no NaN; dates become text."""
     finite = json.loads(json.dumps(record, default=str), parse_constant=lambda _: None)
@@ -83,7 +103,20 @@ def json_line(record: dict[str, Any]) -> str:
 
 
 def complain(message: str) -> None:
-    """One line on standard error."""
+    """One line on standard error. Of the processes of one training the first says it, for all."""
+    if is_first_process():
+        say(message)
+    else:
+        let_the_first_speak()
+
+
+def let_the_first_speak() -> None:
+    """Wait a moment before failing: torchrun ends every process as soon as one has failed."""
+    time.sleep(1.0)
+
+
+def say(message: str) -> None:
+    """One line on standard error, whichever process this is."""
     line = visible(" ".join(message.split()))
     with contextlib.suppress(OSError, ValueError):
         print(f"gpt-tui: {line}", file=sys.stderr, flush=True)
@@ -92,16 +125,15 @@ def complain(message: str) -> None:
 def log_exception() -> Path | None:
     """Add the exception that is being handled, with its traceback, to the log; None when that cannot be written."""
     path = locations.logs_dir() / "gpt-tui.log"
+    command = shlex.join(["gpt-tui", *sys.argv[1:]])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(path, maxBytes=1_000_000, backupCount=1, encoding="utf-8")
+        if path.exists() and path.stat().st_size > LARGEST_LOG:
+            path.replace(path.with_name(f"{path.name}.1"))
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {command}\n{traceback.format_exc()}")
     except OSError:
         return None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    command = shlex.join(["gpt-tui", *sys.argv[1:]])
-    record = logging.LogRecord("gpt-tui", logging.ERROR, "", 0, command, None, sys.exc_info())
-    with contextlib.closing(handler):
-        handler.emit(record)
     return path
 
 
@@ -114,6 +146,7 @@ def quoted(argument: str) -> str:
 
 def count(number: float) -> str:
     """1234567 → 1.2 M."""
+    number = min(number, 1e18)  # a whole number may be larger than any float
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size * 0.9995:
             return f"{number / size:.3g}{unit}"
@@ -128,6 +161,8 @@ def byte_size(number: float) -> str:
 
 def duration(seconds: float) -> str:
     """75 → 1:15; 3700 → 1:01:40."""
+    if not math.isfinite(seconds):
+        return "?"
     whole = max(0, round(seconds))
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)

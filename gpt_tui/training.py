@@ -6,15 +6,29 @@ import sys
 from typing import Any
 
 from engine import events
+from engine.errors import EngineError, PeerError, RequestError
 from gpt_tui.display import QuietReport, choose_report
 from gpt_tui.interrupts import Interrupts
-from gpt_tui.terminal import DONE, FAILED, INTERRUPTED, complain, duration, hush, is_first_process, quoted, visible
+from gpt_tui.terminal import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    complain,
+    duration,
+    hush,
+    is_first_process,
+    let_the_first_speak,
+    quoted,
+    say,
+    visible,
+)
 
 
 def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet: bool, began: float | None) -> int:
     """Train with the display that fits; returns the exit status.
 
-    `options` are those of `engine.training.trainer.train`. Raises what it raises.
+    `options` are those of `engine.training.trainer.train`. Raises what it raises. Of several processes of one training
+    the first speaks; another says only what it alone knows.
     """
     from engine.training.control import Control
 
@@ -38,6 +52,8 @@ def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet
                         control.stop()
         except BaseException as error:
             if not isinstance(error, KeyboardInterrupt) and interrupts.heard < 2:
+                if not is_first_process() and not isinstance(error, RequestError | PeerError):
+                    say(str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}")
                 raise  # after a second Ctrl-C, whatever is raised comes of it
             name = start.name if start is not None else None
             complain(f"given up; {_how_to_go_on(name)}" if name else "interrupted before training began.")
@@ -48,7 +64,10 @@ def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet
 def _conclude(end: events.End, *, json: bool, quiet: bool) -> int:
     """Tell how it ended, and what to do next; returns the exit status."""
     if not is_first_process():
-        return {"stopped": INTERRUPTED, "diverged": FAILED}.get(end.reason, DONE)
+        status = {"stopped": INTERRUPTED, "diverged": FAILED}.get(end.reason, DONE)
+        if status != DONE:
+            let_the_first_speak()
+        return status
     if end.reason == "stopped":
         complain(f"stopped at step {end.step:,}; {_how_to_go_on(end.name)}")
         return INTERRUPTED

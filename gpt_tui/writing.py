@@ -13,7 +13,7 @@ from engine import events, files
 from engine.config import SampleConfig, to_table
 from engine.errors import ConfigError, RequestError, StorageError
 from engine.store.models import find, read_record
-from gpt_tui.interrupts import held_back
+from gpt_tui.interrupts import Interrupts, held_back
 from gpt_tui.terminal import DONE, INTERRUPTED, complain, hush, visible
 
 RULE = "---"
@@ -53,9 +53,12 @@ def write(
         pages.append(PrintedPage(samples, opening))
     status = DONE
     try:
-        for event in stream:
-            for page in pages:
-                page.show(event)
+        with Interrupts(lambda: None) as interrupts:  # the token that is being shown is shown whole
+            for event in stream:
+                for page in pages:
+                    page.show(event)
+                if interrupts.heard:
+                    raise KeyboardInterrupt
     except KeyboardInterrupt:
         status = INTERRUPTED
     except BrokenPipeError:

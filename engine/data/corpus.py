@@ -60,13 +60,18 @@ class Statistics:
 class Corpus:
     """Documents that were opened, checked and counted. `bytes` are those of the normalised text in UTF-8.
 
-    Raises `CorpusError` when they hold too little text.
+    Raises `CorpusError` when they hold fewer than `smallest` bytes of text, or blanks alone.
     """
 
     def __init__(
-        self, name: str, sources: Sequence[str], documents: Sequence[Document], notes: Sequence[str] = ()
+        self,
+        name: str,
+        sources: Sequence[str],
+        documents: Sequence[Document],
+        notes: Sequence[str] = (),
+        smallest: int = SMALLEST,
     ) -> None:
-        self.name, self.sources, self.notes = name, tuple(sources), tuple(notes)
+        self.name, self.sources, self.notes, self._smallest = name, tuple(sources), tuple(notes), smallest
         self._documents = documents
         self._kept: list[Piece] | None = []
         self._sizes = array("Q")  # UTF-8 bytes of each piece
@@ -97,9 +102,9 @@ class Corpus:
         given = ", ".join("standard input" if source == "-" else source for source in self.sources)
         if blank:
             raise CorpusError(f"{given}: no text in it, only blanks.")
-        if self.bytes < SMALLEST:
+        if self.bytes < self._smallest:
             few = f"{self.bytes} bytes of text are too few to learn from"
-            raise CorpusError(f"{given}: {few}; give at least {SMALLEST:,}.")
+            raise CorpusError(f"{given}: {few}; give at least {self._smallest:,}.")
 
     def pieces(self) -> Iterator[Piece]:
         """The text in order, in pieces of at most 256 Ki characters, in bounded memory.
@@ -217,11 +222,11 @@ def _piece_end(text: str, start: int, limit: int) -> int:
 # From what was asked for to a corpus
 
 
-def open_corpus(texts: Sequence[str | Path], *, stdin: BinaryIO | None = None) -> Corpus:
+def open_corpus(texts: Sequence[str | Path], *, stdin: BinaryIO | None = None, smallest: int = SMALLEST) -> Corpus:
     """The corpus in files, folders, `-` (standard input) and the catalogue's names, in that order.
 
     A text is a name of the catalogue before it is a file; `./tales` is the file. Raises `CorpusError`, one line, when a
-    text is missing, unreadable, binary or empty, or when all together are too small.
+    text is missing, unreadable, binary or empty, or when all together have fewer than `smallest` bytes.
     """
     if isinstance(texts, str | Path):
         texts = [texts]
@@ -242,7 +247,8 @@ def open_corpus(texts: Sequence[str | Path], *, stdin: BinaryIO | None = None) -
     notes = [note for reading in readings for note in reading.notes]
     if twice:
         notes.append(f"given twice, read once: {', '.join(twice[:3])}")
-    return Corpus(_model_name(readings[0].name), [reading.source for reading in readings], documents, notes)
+    sources = [reading.source for reading in readings]
+    return Corpus(_model_name(readings[0].name), sources, documents, notes, smallest)
 
 
 def _read(text: str | Path, entries: dict[str, CatalogEntry], stdin: BinaryIO | None) -> Reading:
@@ -256,7 +262,7 @@ def _read(text: str | Path, entries: dict[str, CatalogEntry], stdin: BinaryIO | 
             return _read_entry(entries[text])
         if not text.strip():
             raise CorpusError("A text with no name: name a file, a folder, a corpus, or - for standard input.")
-        path = Path(text).expanduser()
+        path = locations.expanded(text)
         if not _exists(path) and not re.search(r"[\\/.]", text):
             close = difflib.get_close_matches(text, entries, n=1)
             hint = f"Did you mean {close[0]}?" if close else f"Corpora by name: {', '.join(entries)}."

@@ -29,6 +29,7 @@ from engine.errors import CorpusError
 _FORMAT = 1
 _HEADER = 1024
 _BLOCK = 1 << 20
+_ABANDONED = 86_400.0  # seconds after which no one still writes a token file
 _LONG = 16 << 20  # bytes of text from which starting processes (half a second) pays
 
 
@@ -60,6 +61,7 @@ def encode_corpus(
     key = {"format": _FORMAT, "corpus": corpus.checksum, "tokenizer": tokenizer.checksum, "holdout": holdout}
     data = _open(path, key)
     if data is None:
+        files.remove_leftovers(folder, older_than=_ABANDONED)
         with files.replacing(path) as temporary, temporary.open("wb") as file, _encoder(corpus, tokenizer) as encoder:
             _encode(file, corpus, tokenizer, encoder, key, progress or (lambda share: None))
         data = _open(path, key)

@@ -88,6 +88,10 @@ def read_path(path: Path) -> Reading:
         raise CorpusError(f"{path}: no such file or folder.") from None
     except OSError as error:
         raise _unreadable(path, error) from error
+    try:
+        str(path.resolve()).encode()
+    except UnicodeEncodeError:
+        raise CorpusError(f"{path}: its name is not Unicode and cannot be noted. Rename it first.") from None
     if stat.S_ISDIR(mode):
         return _read_folder(path)
     if stat.S_ISFIFO(mode):
@@ -142,10 +146,10 @@ def _forget(path: Path) -> None:
 
 def _read_folder(folder: Path) -> Reading:
     """Every text file below `folder`, in the order of their paths."""
-    found, hidden = _files_below(folder)
+    found, hidden, unreadable = _files_below(folder)
     documents: list[Document] = []
     notes: list[str] = []
-    skipped: dict[str, list[str]] = {"hidden": hidden, "empty": [], "not text": [], "unreadable": []}
+    skipped: dict[str, list[str]] = {"hidden": hidden, "empty": [], "not text": [], "unreadable": unreadable}
     for path in found:
         label = path.relative_to(folder).as_posix()
         try:
@@ -166,20 +170,29 @@ def _read_folder(folder: Path) -> Reading:
     return Reading(folder.resolve().name, str(folder.resolve()), documents, notes)
 
 
-def _files_below(folder: Path) -> tuple[list[Path], list[str]]:
-    """The files below `folder`, sorted, and the names of those that are hidden."""
+def _files_below(folder: Path) -> tuple[list[Path], list[str], list[str]]:
+    """The files below `folder`, sorted; the names of those that are hidden, and of those that may not be looked at."""
     try:
         os.scandir(folder).close()
     except OSError as error:
         raise _unreadable(folder, error) from error
     found: list[Path] = []
     hidden: list[str] = []
-    for parent, folders, names in os.walk(folder):
+    unreadable: list[str] = []
+
+    def note(path: str | Path) -> None:
+        unreadable.append(Path(path).relative_to(folder).as_posix())
+
+    for parent, folders, names in os.walk(folder, onerror=lambda error: note(error.filename)):
         hidden.extend(name for name in (*folders, *names) if name.startswith("."))
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(parent, name) for name in names if not name.startswith("."))
-        found.extend(path for path in paths if path.is_file())  # no pipes and devices, no links that lead nowhere
-    return sorted(found, key=lambda path: path.relative_to(folder).parts), sorted(hidden)
+        for path in (Path(parent, name) for name in names if not name.startswith(".")):
+            try:
+                if path.is_file():  # no pipes and devices, no links that lead nowhere
+                    found.append(path)
+            except OSError:  # its folder may be listed and not entered
+                note(path)
+    return sorted(found, key=lambda path: path.relative_to(folder).parts), sorted(hidden), sorted(unreadable)
 
 
 def _is_blank(path: Path) -> bool:

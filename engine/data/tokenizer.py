@@ -27,6 +27,9 @@ KINDS = ("bpe", "byte", "word")
 END_OF_TEXT = "<|endoftext|>"
 UNKNOWN = "<|unknown|>"
 
+MOST_TOKENS = 1_000_000
+"""As many as a model may have. A damaged file can name any id, and a table of them must fit into memory."""
+
 WORDS = 20_000
 """Words in the vocabulary unless another number is asked for."""
 
@@ -159,6 +162,8 @@ class Tokenizer:
         self.unknown: int | None = tokenizer.token_to_id(UNKNOWN) if self.kind == "word" else None
         vocabulary = tokenizer.get_vocab(with_added_tokens=True)
         self.vocab_size = max(vocabulary.values()) + 1
+        if self.vocab_size > MOST_TOKENS:
+            raise ValueError(f"{self.vocab_size} tokens are too many")
         self._bytes = self._token_bytes(vocabulary)
 
     def _token_bytes(self, vocabulary: dict[str, int]) -> list[bytes]:
@@ -223,7 +228,9 @@ class Tokenizer:
             return Tokenizer(tokenizers.Tokenizer.from_str(text), text)
         except FileNotFoundError:
             raise DamagedModelError(f"{path}: missing; without its tokenizer a model cannot be used.") from None
-        except Exception as error:  # the library raises bare ones
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # the library raises bare exceptions, and a panic of its own is not even one
             raise DamagedModelError(f"{path}: damaged, no tokenizer can be read from it.") from error
 
 

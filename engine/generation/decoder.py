@@ -9,6 +9,7 @@ Shapes: B samples side by side, C width, H heads, K key heads, D width of a head
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, cast
@@ -22,8 +23,8 @@ from engine.generation.threads import ThreadChoice
 from engine.model.gpt import GPT, Block
 
 Map = Callable[[Tensor], Tensor]
-Product = Callable[[Tensor, Tensor], Tensor]
-"""x (B, inputs), out (B, outputs) → out, which now holds x @ weight.T + bias."""
+Product = Callable[[Tensor, Tensor, int], None]
+"""x (B, inputs), out (B, outputs), beta (0 or 1): out becomes beta * out + x @ weight.T + bias."""
 
 _PARTS = 4
 _WORTH_CUTTING = 100_000  # numbers in a matrix: below that, handing parts to threads costs more than it gains
@@ -37,17 +38,25 @@ def product(linear: nn.Linear) -> Product:
     multiply side by side. The parts are the same however many threads there are, and so is the result.
     """
     weight = linear.weight.detach()
-    bias = linear.bias.detach() if linear.bias is not None else None
     outputs, inputs = weight.shape
-    cpu, widens = weight.device.type == "cpu", outputs > inputs
-    if cpu and widens:
+    widens = outputs > inputs
+    if widens and weight.device.type == "cpu":
         weight = column_by_column(weight)
-    if is_cut(weight):
-        return _sum_of_parts(weight, bias) if widens else _side_by_side(weight.contiguous(), bias)
-    columns = weight.t()
-    if bias is None:
-        return lambda x, out: torch.mm(x, columns, out=out)
-    return lambda x, out: torch.addmm(bias, x, columns, out=out)
+    if not is_cut(weight):
+        multiply = _whole(weight.t())
+    elif widens:
+        multiply = _sum_of_parts(weight.t().view(_PARTS, inputs // _PARTS, outputs))
+    else:
+        multiply = _side_by_side(weight.contiguous().view(_PARTS, outputs // _PARTS, inputs).transpose(1, 2))
+    if linear.bias is None:
+        return multiply
+    bias = linear.bias.detach()
+
+    def multiply_and_add(x: Tensor, out: Tensor, beta: int) -> None:
+        multiply(x, out, beta)
+        out.add_(bias)
+
+    return multiply_and_add
 
 
 def is_cut(weight: Tensor) -> bool:
@@ -61,43 +70,48 @@ def column_by_column(weight: Tensor) -> Tensor:
     return weight.t().contiguous().t()
 
 
-def _sum_of_parts(weight: Tensor, bias: Tensor | None) -> Product:
-    outputs, inputs = weight.shape
-    parts = weight.t().view(_PARTS, inputs // _PARTS, outputs)
-
-    def multiply(x: Tensor, out: Tensor) -> Tensor:
-        y = torch.bmm(x.view(-1, _PARTS, inputs // _PARTS).transpose(0, 1), parts)  # (P, B, outputs)
-        torch.sum(y, 0, out=out)
-        return out if bias is None else out.add_(bias)
+def _whole(columns: Tensor) -> Product:
+    def multiply(x: Tensor, out: Tensor, beta: int) -> None:
+        torch.addmm(out, x, columns, beta=beta, out=out)
 
     return multiply
 
 
-def _side_by_side(weight: Tensor, bias: Tensor | None) -> Product:
-    outputs, inputs = weight.shape
-    parts = weight.view(_PARTS, outputs // _PARTS, inputs).transpose(1, 2)
+def _sum_of_parts(parts: Tensor) -> Product:
+    """The inputs are cut: parts (P, inputs / P, outputs)."""
+    inputs = parts.shape[1]
 
-    def multiply(x: Tensor, out: Tensor) -> Tensor:
-        torch.bmm(x.expand(_PARTS, -1, -1), parts, out=out.view(-1, _PARTS, outputs // _PARTS).transpose(0, 1))
-        return out if bias is None else out.add_(bias)
+    def multiply(x: Tensor, out: Tensor, beta: int) -> None:
+        products = torch.bmm(x.view(-1, _PARTS, inputs).transpose(0, 1), parts)  # (P, B, outputs)
+        if beta:
+            out.add_(products.sum(0))
+        else:
+            torch.sum(products, 0, out=out)
+
+    return multiply
+
+
+def _side_by_side(parts: Tensor) -> Product:
+    """The outputs are cut: parts (P, inputs, outputs / P)."""
+    outputs = parts.shape[2]
+
+    def multiply(x: Tensor, out: Tensor, beta: int) -> None:
+        place = out.view(-1, _PARTS, outputs).transpose(0, 1)  # (P, B, outputs / P)
+        torch.baddbmm(place, x.expand(_PARTS, -1, -1), parts, beta=beta, out=place)
 
     return multiply
 
 
 def normalizer(norm: nn.Module, eps: float) -> Map:
-    """LayerNorm or RMSNorm of x (B, C). torch's own RMSNorm is made of eight operations on a CPU; this one of five."""
+    """LayerNorm or RMSNorm of x (B, C). torch's own RMSNorm is made of eight operations on a CPU, this one of four:
+    x / sqrt(mean(x²) + eps) = x √C / hypot(|x|, √(C eps))."""
     weight = norm.get_parameter("weight").detach()
     width = weight.shape[0]
     if isinstance(norm, nn.LayerNorm):
         bias = norm.bias.detach()
         return lambda x: torch.layer_norm(x, (width,), weight, bias, eps)
-    floor = torch.full((), eps, device=weight.device)
-
-    def normalize(x: Tensor) -> Tensor:
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        return (x * torch.addcmul(floor, length, length, value=1 / width).rsqrt_()).mul_(weight)
-
-    return normalize
+    gain, floor = weight * math.sqrt(width), torch.full((), math.sqrt(width * eps), device=weight.device)
+    return lambda x: (x / torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), floor)).mul_(gain)
 
 
 class Layer(NamedTuple):
@@ -125,16 +139,16 @@ class FastGPT:
         self.norm, self.head = normalizer(model.norm, config.norm_eps), product(model.head)
         self.threads = ThreadChoice(self._work(blocks[0].feed_forward.up.weight))
         self.rotary = config.family == "qwen3"
-        self.eps = torch.full((), config.norm_eps, device=self.device)
         if self.rotary:
             self.gain, self.pair_gain = rotary_gains(blocks, config)
+            self.floor = torch.full((), math.sqrt(config.head_dim * config.norm_eps), device=self.device)
 
     def _work(self, up: Tensor) -> Callable[[], object] | None:
         """The largest product of a block, if it is one that threads can share: by it their number is chosen."""
         if not is_cut(up):
             return None
         x, out = up.new_ones(1, up.shape[1]), up.new_empty(1, up.shape[0])
-        return lambda: self.layers[0].up(x, out)
+        return lambda: self.layers[0].up(x, out, 0)
 
     def turns(self, position: int) -> list[tuple[Tensor, Tensor]]:
         """What the queries and keys (H + K, 2, D/2) of each layer are multiplied by at this position."""
@@ -154,8 +168,8 @@ def make_layer(block: Block, eps: float) -> Layer:
 
 
 def rotary_gains(blocks: list[Block], config: ModelConfig) -> tuple[Tensor, Tensor]:
-    """The norms' gains (L, H + K, 2, D/2), which go into the cosines and sines: that of each number of a query or key,
-    and that of the other number of its pair, negative in the first half."""
+    """What goes into the cosines and sines (L, H + K, 2, D/2): the norms' gain of each number of a query or key (see
+    `normalizer`), and the gain of the other number of its pair, negative in the first half."""
     weight = blocks[0].attention.qkv.weight
     plain = torch.ones(config.head_dim, device=weight.device)
     rows = []
@@ -164,6 +178,8 @@ def rotary_gains(blocks: list[Block], config: ModelConfig) -> tuple[Tensor, Tens
         key = attention.key_norm.weight.detach() if attention.key_norm is not None else plain
         rows.append(torch.cat((query.expand(config.n_head, -1), key.expand(config.n_kv_head, -1))))
     gain = torch.stack(rows).view(config.n_layer, -1, 2, config.head_dim // 2)
+    if config.qk_norm:
+        gain = gain * math.sqrt(config.head_dim)
     return gain, gain.flip(2) * torch.tensor([[-1.0], [1.0]], device=weight.device)
 
 
@@ -172,6 +188,7 @@ class Scratch:
 
     def __init__(self, config: ModelConfig, rows: int, like: Tensor) -> None:
         H, K, D = config.n_head, config.n_kv_head, config.head_dim
+        self.x = like.new_empty(rows, config.n_embd)  # what runs through the blocks
         self.qkv = like.new_empty(rows, (H + 2 * K) * D)
         heads = self.qkv.view(rows, H + 2 * K, D)
         self.query = heads[:, :H].view(rows, K, H // K, D)  # the heads of a group side by side, as if they were tokens
@@ -180,7 +197,6 @@ class Scratch:
         if config.family == "qwen3":
             self.pairs = heads[:, : H + K].view(rows, H + K, 2, D // 2)  # queries and keys: what rotates
             self.gate, self.gated = self.up.chunk(2, dim=-1)
-        self.added = like.new_empty(rows, config.n_embd)
         self.logits = like.new_empty(rows, config.vocab_size)
 
 
@@ -271,35 +287,35 @@ class Decoder:
     def _forward(self, tokens: Tensor) -> Tensor:
         """Tokens (B,) → logits (B, V). Reads like `GPT.forward`, for one token and without its modules."""
         fast, cache, scratch, position, K = self.fast, self.cache, self.scratch, self.cache.length, self.cache.heads
-        x = F.embedding(tokens, fast.embedding)  # (B, C)
+        x = torch.index_select(fast.embedding, 0, tokens, out=scratch.x)  # (B, C)
         if fast.positions is not None:
-            x = x + fast.positions[position]
+            x.add_(fast.positions[position])
         turns = fast.turns(position) if fast.rotary else []
         keys = cache.data[:, :, :K, : position + 1].unbind(0)  # of each layer (B, K, T, D)
         values = cache.data[:, :, K:, : position + 1].unbind(0)
         places = cache.data[:, :, :, position].unbind(0)  # of each layer (B, 2K, D)
         for index, layer in enumerate(fast.layers):
-            layer.qkv(layer.attention_norm(x), scratch.qkv)
+            layer.qkv(layer.attention_norm(x), scratch.qkv, 0)
             if fast.rotary:
                 self._turn(scratch.pairs, *turns[index])
             places[index].copy_(scratch.new)
             y = F.scaled_dot_product_attention(scratch.query, keys[index], values[index])
-            x.add_(layer.output(y.reshape(self.rows, -1), scratch.added))
-            layer.up(layer.feed_forward_norm(x), scratch.up)
+            layer.output(y.reshape(self.rows, -1), x, 1)
+            layer.up(layer.feed_forward_norm(x), scratch.up, 0)
             if fast.rotary:
                 h = F.silu(scratch.gate, inplace=True).mul_(scratch.gated)
             else:
                 h = F.gelu(scratch.up, approximate="tanh")
-            x.add_(layer.down(h, scratch.added))
+            layer.down(h, x, 1)
         cache.length = position + 1
-        return fast.head(fast.norm(x), scratch.logits).float()
+        fast.head(fast.norm(x), scratch.logits, 0)
+        return scratch.logits.float()
 
     def _turn(self, pairs: Tensor, cos: Tensor, sin: Tensor) -> None:
         """Normalise and rotate queries and keys (B, H + K, 2, D/2) in place; cos, sin: (H + K, 2, D/2)."""
-        config, x = self.fast.config, pairs
-        if config.qk_norm:
-            length = torch.linalg.vector_norm(pairs, dim=(-2, -1), keepdim=True)
-            x = pairs * torch.addcmul(self.fast.eps, length, length, value=1 / config.head_dim).rsqrt_()
+        x = pairs
+        if self.fast.config.qk_norm:
+            x = pairs / torch.hypot(torch.linalg.vector_norm(pairs, dim=(-2, -1), keepdim=True), self.fast.floor)
         torch.addcmul(x * cos, x.flip(2), sin, out=pairs)
 
 

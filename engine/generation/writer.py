@@ -97,7 +97,8 @@ class Writer:
         while strands:
             for strand in strands:
                 generators = [sample.generator for sample in strand.samples]
-                picks = pick(strand.logits, self.config, generators, self.alternatives, self.never, strand.written)
+                with self.fast.threads.chosen():
+                    picks = pick(strand.logits, self.config, generators, self.alternatives, self.never, strand.written)
                 for sample, chosen in zip(strand.samples, picks, strict=True):
                     yield from self._accept(sample, chosen.id, chosen.probability, self._named(chosen.likeliest))
                 strand.advance([chosen.id for chosen in picks])

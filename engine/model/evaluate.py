@@ -7,6 +7,7 @@ beginning of a document.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,24 +85,32 @@ def evaluate(
     max_windows: int | None = None,
     lengths: NDArray[np.integer] | None = None,
     dtype: torch.dtype | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    add: Callable[[list[float]], list[float]] | None = None,
 ) -> Evaluation:
     """Evaluate `tokens`, a text of `n_bytes`, or `max_windows` windows spread evenly over it.
 
     A part's bytes are counted by `lengths`, the bytes of each token of the vocabulary (V), else in proportion to its
-    tokens.
+    tokens. Of several processes each takes every `world_size`-th window, and `add` adds up, over all of them, what
+    each has counted.
     """
     block = model.config.block_size
     order = _spread(math.ceil(len(tokens) / block))
     whole = max_windows is None or max_windows >= len(order)
-    chosen = np.sort(order[:max_windows])
-    nats, seen = 0.0, 0
+    chosen = np.sort(order[:max_windows])[rank::world_size]
+    nats, seen, size = 0.0, 0, 0
     for start in range(0, len(chosen), 64):
         windows = chosen[start : start + 64]
         nats += float(window_losses(model, tokens, first, windows, dtype=dtype).sum())
         seen += int(np.minimum(block, len(tokens) - windows * block).sum())
+    if not whole and lengths is not None:
+        size = sum(int(lengths[tokens[window * block : (window + 1) * block]].sum()) for window in chosen)
+    if add is not None:
+        totals = add([nats, seen, size])
+        nats, seen, size = totals[0], round(totals[1]), round(totals[2])
     if whole or lengths is None:
-        return evaluation(nats, seen, round(n_bytes * seen / max(len(tokens), 1)))
-    size = sum(int(lengths[tokens[window * block : (window + 1) * block]].sum()) for window in chosen)
+        size = round(n_bytes * seen / max(len(tokens), 1))
     return evaluation(nats, seen, size)
 
 

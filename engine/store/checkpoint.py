@@ -68,7 +68,10 @@ def load_tensors(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], di
         with safe_open(path, framework="pt", device=device) as stored:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no dict
             metadata = stored.metadata() or {}
-        return tensors, json.loads(metadata.get("state", "{}"))
+        state = json.loads(metadata.get("state", "{}"))
+        if not isinstance(state, dict):
+            raise ValueError("its state is no table")
+        return tensors, state
     except FileNotFoundError:
         raise DamagedModelError(f"{path.name} is missing from {path.parent}.") from None
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
@@ -117,7 +120,7 @@ def _weights_file(folder: Path, checkpoint: str) -> tuple[Path, str]:
         state = folder / STATE
         return (state, _MODEL) if state.exists() else (folder / WEIGHTS, "")
     kept = checkpoints(folder)
-    if not checkpoint.isascii() or not checkpoint.isdigit() or int(checkpoint) not in kept:
+    if checkpoint not in map(str, kept):
         there = ", ".join(["best", "last", *map(str, kept)])
         raise ModelNotFoundError(f"{folder.name}: no checkpoint {checkpoint!r}. There are: {there}.")
     return folder / moment(int(checkpoint)), ""

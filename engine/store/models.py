@@ -93,10 +93,13 @@ class StoredModel:
 
 
 def read_record(folder: Path) -> ModelRecord:
-    """The record of a model's folder. Raises `DamagedModelError` when it is missing, cut off or makes no sense."""
+    """The record of a model's folder, under that folder's name, as it may have been copied or renamed by hand.
+
+    Raises `DamagedModelError` when it is missing, cut off or makes no sense.
+    """
     path = folder / RECORD
     try:
-        return ModelRecord.from_toml(path.read_bytes().decode("utf-8"))
+        return replace(ModelRecord.from_toml(path.read_bytes().decode("utf-8")), name=folder.name)
     except (FileNotFoundError, NotADirectoryError):
         raise DamagedModelError(f"{folder.name}: {RECORD} is missing from {folder}.") from None
     except OSError as error:

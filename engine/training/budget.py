@@ -31,6 +31,7 @@ class Budget(Protocol):
     def begin(self, step: int) -> None: ...
     def stepped(self) -> None: ...
     def used_up(self, step: int) -> bool: ...
+    def text_is_read(self, step: int) -> bool: ...
     def progress(self, step: int) -> float: ...
     def seconds_left(self, step: int) -> float: ...
     def tokens_per_second(self, tokens: int) -> float: ...
@@ -51,9 +52,11 @@ def make_budget(
 ) -> Budget:
     """The budget that a config asks for. `block` is the block size, `windows` how many make an epoch."""
     heldout = math.ceil(heldout_tokens / block)
+    per_epoch = windows / (config.batch_size * config.accumulate)
     if config.budget == "minutes":
-        return MinutesBudget(config, clock, block, heldout)
-    steps = config.steps or math.ceil(config.epochs * windows / (config.batch_size * config.accumulate))
+        most = math.ceil(config.most_epochs * per_epoch) if config.most_epochs else None
+        return MinutesBudget(config, clock, block, heldout, most)
+    steps = config.steps or math.ceil(config.epochs * per_epoch)
     return StepsBudget(config, clock, block, heldout, max(1, steps))
 
 
@@ -89,6 +92,10 @@ class _Common:
 
     def sampled(self, step: int) -> bool:
         return self.last_sample == step
+
+    def text_is_read(self, step: int) -> bool:
+        """Whether the run ends because more passes over the text would teach nothing."""
+        return False
 
     def progress(self, step: int) -> float:
         raise AssertionError("each budget measures its own progress")
@@ -165,10 +172,13 @@ class StepsBudget(_Common):
 
 class MinutesBudget(_Common):
     """Wall-clock seconds from the command's start; evaluations are dense at first, when much changes, and take a few
-    hundredths."""
+    hundredths. A text that is read `most_steps` before the time is up ends the run: the rate falls for that end."""
 
-    def __init__(self, config: TrainConfig, clock: Callable[[], float], block: int, windows: int) -> None:
+    def __init__(
+        self, config: TrainConfig, clock: Callable[[], float], block: int, windows: int, most_steps: int | None = None
+    ) -> None:
         super().__init__(config, clock, block, windows)
+        self.most_steps = most_steps
         self.total = 60 * config.minutes
         self.origin = -1.0
         self.cost_per_token = 0.0
@@ -206,13 +216,21 @@ class MinutesBudget(_Common):
 
     def used_up(self, step: int) -> bool:
         """One more step must fit, however slow steps are here; the first is always taken."""
+        if self.text_is_read(step):
+            return True
         return step > 0 and self.clock() + 0.5 * self.slowest_step >= self._end()
 
+    def text_is_read(self, step: int) -> bool:
+        return self.most_steps is not None and step >= self.most_steps
+
     def progress(self, step: int) -> float:
-        return (self.clock() - self.origin) / max(1e-9, self._end() - self.origin)
+        by_time = (self.clock() - self.origin) / max(1e-9, self._end() - self.origin)
+        return max(by_time, step / self.most_steps) if self.most_steps else by_time
 
     def seconds_left(self, step: int) -> float:
-        return max(0.0, self.total - self.clock())
+        left = max(0.0, self.total - self.clock())
+        progress = self.progress(step)
+        return min(left, (self.clock() - self.origin) * (1 - progress) / progress) if 0 < progress <= 1 else left
 
     def evaluation_due(self, step: int) -> bool:
         if self.config.eval_interval:

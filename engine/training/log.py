@@ -1,4 +1,9 @@
-"""A run's log, `events.jsonl`, as others read it: what is new at little cost, and of a long one what a plot needs."""
+"""A run's log, `events.jsonl`, as others read it: what is new at little cost, and of a long one what a plot needs.
+
+follower = run.follower()
+history = follower.catch_up()      # all so far, in columns
+for event in follower.poll(): ...  # what is new since; it is in `history` too
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import os
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.events import Checkpoint, End, Eval, Event, Pause, Resume, Sample, Start, Step, Warning, from_json
@@ -15,11 +20,16 @@ LOG = "run/events.jsonl"
 """Where it lies in a model's folder."""
 
 _BEGINNING = b'{"event": "'  # in a text of the log its quotes would be escaped: it begins an event wherever it stands
-_STEP = _BEGINNING + b'step"'
+_START, _STEP = _BEGINNING + b'start"', _BEGINNING + b'step"'
 _COLUMNS = ("elapsed", "step", "tokens", "loss", "lr", "grad_norm", "tokens_per_second")
-_NUMBERS = re.compile(
-    _STEP + b"".join(rb', "%s": ([^,}]+)' % name.encode() for name in _COLUMNS)  # as `to_json` writes a step
+_WHOLE, _DECIMAL = rb"\d++", rb"-?\d++(?:\.\d++)?(?:e[+-]?\d++)?"
+_NUMBERS = re.compile(  # a step as `to_json` writes it
+    _STEP
+    + b"".join(
+        b', "%s": (%s)' % (name.encode(), _WHOLE if name in ("step", "tokens") else _DECIMAL) for name in _COLUMNS
+    )
 )
+_MOST = 20_000  # steps that are read of a log at once: more than any screen has columns for
 _MARK = 64  # bytes at a log's beginning that tell it from another
 _TAIL = 1 << 16
 
@@ -94,43 +104,33 @@ class History:
         self.pauses: list[Pause | Resume] = []
 
     def feed(self, lines: Sequence[bytes]) -> None:
-        """Add lines of a log; 100,000 take a fifth of a second."""
+        """Add lines of a log: all events but steps, and of very many steps at once every second, third, … one."""
+        every = len(lines) // _MOST + 1
         steps: list[bytes] = []
         for line in lines:
             if line.startswith(_STEP):
                 steps.append(line)
                 continue
-            self._add_lines(steps)
+            self._add_steps(steps[::-every][::-1])  # the last one is among them
             steps.clear()
             if (event := parse(line)) is not None:
                 self.add(event)
-        self._add_lines(steps)
+        self._add_steps(steps[::-every][::-1])
 
-    def _add_lines(self, steps: list[bytes]) -> None:
+    def _add_steps(self, steps: list[bytes]) -> None:
         if not steps:
             return
         found = _NUMBERS.findall(b"\n".join(steps))
         last = parse(steps[-1])
         if len(found) != len(steps) or not isinstance(last, Step):
-            self._add_each(steps)  # a line cut off, or written by another version
+            for line in steps:  # a loss that is no number, a line cut off, or what another version wrote
+                if (event := parse(line)) is not None:
+                    self.add(event)
             return
-        columns = list(zip(*found, strict=True))
-        try:
-            read = [
-                array(self._column(n).typecode, map(float if self._column(n).typecode == "d" else int, c))
-                for n, c in zip(_COLUMNS, columns, strict=True)
-            ]
-        except ValueError:  # a loss that is no number
-            self._add_each(steps)
-            return
-        for name, numbers in zip(_COLUMNS, read, strict=True):
-            self._column(name).extend(numbers)
+        for name, numbers in zip(_COLUMNS, zip(*found, strict=True), strict=True):
+            column = self._column(name)
+            column.extend(map(int if column.typecode == "q" else float, numbers))
         self.last, self.end = last, None
-
-    def _add_each(self, steps: list[bytes]) -> None:
-        for line in steps:
-            if (event := parse(line)) is not None:
-                self.add(event)
 
     def _column(self, name: str) -> array[float]:
         column: array[float] = getattr(self, name)
@@ -171,3 +171,39 @@ class History:
         self.samples = [event for event in self.samples if event.step <= step]
         self.checkpoints = [event for event in self.checkpoints if event.step <= step]
         self.pauses = [event for event in self.pauses if event.step <= step]
+
+
+class Follower:
+    """The events of a run, each once: those of its preparing, which stand beside it, then those of its log."""
+
+    def __init__(self, folder: Callable[[], Path | None], early: Path | None = None) -> None:
+        """`folder()`: the model's folder once the log in it is this run's own; `early`: where its preparing is told."""
+        self.history = History()
+        self._folder = folder
+        self._early = LogReader(early) if early is not None else None
+        self._told: set[bytes] = set()
+        self._log: LogReader | None = None
+
+    def catch_up(self) -> History:
+        """Read all that is new into the history, and give no events of it: the quick way to open a long log."""
+        self.history.feed(self._lines())
+        return self.history
+
+    def poll(self) -> list[Event]:
+        """The events since the last look."""
+        events = [event for line in self._lines() if (event := parse(line)) is not None]
+        for event in events:
+            self.history.add(event)
+        return events
+
+    def _lines(self) -> list[bytes]:
+        if self._log is None and (folder := self._folder()) is not None:
+            self._log = LogReader(folder / LOG)
+        early = self._early.lines() if self._early is not None else []
+        self._told.update(early)
+        logged = self._log.lines() if self._log is not None else []
+        if logged and self._told:  # a new run's log begins with what was told while it was prepared
+            logged = [line for line in logged if line not in self._told]
+            if any(line.startswith(_START) for line in logged):
+                self._told.clear()
+        return early + logged

@@ -22,7 +22,7 @@ from engine import files, locations
 from engine.errors import EngineError
 from engine.training.planner import Machine
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def keep_freed_pages() -> None:
@@ -73,6 +73,16 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor()
+
+
+def physical_memory() -> int:
+    """Bytes of the machine's memory; 0 where it does not tell."""
+    if sys.platform == "win32":
+        status = (ctypes.c_uint64 * 8)(64)  # MEMORYSTATUSEX: its own size and the load, then the total, in 64 bytes
+        return int(status[1]) if ctypes.windll.kernel32.GlobalMemoryStatusEx(status) else 0
+    with contextlib.suppress(OSError, ValueError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def _measure_in_child(device: str) -> Machine:
@@ -138,7 +148,7 @@ def measure(device: str) -> Machine:
     times = {name: seconds(lambda step=step: step(ids, ids), 4) for name, step in candidates.items()}
     fast = times.get("fast", float("inf")) < times["autograd"]
     reached = config.flops_per_token() * ids.numel() / min(times.values())
-    memory = torch.cuda.get_device_properties(0).total_memory if device == "cuda" else 0
+    memory = torch.cuda.get_device_properties(0).total_memory if device == "cuda" else physical_memory()
     name = torch.cuda.get_device_name(0) if device == "cuda" else _processor()
     return Machine(
         device=device,

@@ -20,12 +20,12 @@ from engine.data.dataset import TokenData, encode_corpus
 from engine.data.tokenizer import Tokenizer, train_tokenizer
 from engine.errors import ConfigError, DamagedModelError, ModelNotFoundError, NameTakenError, RequestError
 from engine.events import Event, Prepare, Warning
-from engine.model.device import resolve_device
 from engine.model.gpt import GPT
 from engine.store import checkpoint as store
 from engine.store import models
 from engine.store.models import ModelRecord
-from engine.training.machine import keep_freed_pages, machine
+from engine.training.machine import keep_freed_pages, machine, measure, remembered
+from engine.training.parallel import Ranks
 from engine.training.planner import Machine, Plan, plan
 from engine.training.steps import settle
 
@@ -78,9 +78,9 @@ Clock = Callable[[], float]
 Preparing = Generator[Event, None, Job]
 
 
-def prepare(request: Request, clock: Clock) -> Preparing:
+def prepare(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
     """Settle a request; yields what is being done. Raises an `EngineError`, and then leaves nothing in the store."""
-    return (yield from _resume(request, clock) if request.resume else _begin(request, clock))
+    return (yield from _resume(request, clock, ranks) if request.resume else _begin(request, clock, ranks))
 
 
 def check(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -126,7 +126,7 @@ def _settings(settings: Sequence[str] | Mapping[str, Any]) -> tuple[dict[str, An
     return parse_settings(assignments)
 
 
-def _begin(request: Request, clock: Clock) -> Preparing:
+def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
     overrides = check(request)
     if not request.texts:
         raise RequestError(
@@ -134,7 +134,7 @@ def _begin(request: Request, clock: Clock) -> Preparing:
         )
     if request.name is not None:
         _check_taken(models.check_name(request.name), request.replace)
-    device = resolve_device(request.device)
+    device = ranks.resolve_device(request.device)
     base = models.find(request.from_model) if request.from_model is not None else None
 
     yield Prepare(elapsed=clock(), stage="reading", message="Reading the text")
@@ -146,10 +146,11 @@ def _begin(request: Request, clock: Clock) -> Preparing:
     kind = request.tokenizer or "bpe"
 
     yield Prepare(elapsed=clock(), stage="measuring", message="Measuring what this machine can do")
-    measured = machine(device)
+    measured = _measured(device, ranks)
     base_model = models.read_record(base).model if base is not None else None
     options: dict[str, Any] = {**budget, "preset": request.preset, "tokenizer": kind, "base": base_model}
-    planned = plan(corpus.bytes, measured, overrides=overrides, **options)
+    planned = plan(corpus.bytes, ranks.together(measured), overrides=overrides, **options)
+    ranks.share(planned.train.batch_size)
 
     if base is not None:
         tokenizer = Tokenizer.load(base / store.TOKENIZER)
@@ -161,7 +162,8 @@ def _begin(request: Request, clock: Clock) -> Preparing:
         )
     tokens = yield from _encode(corpus, tokenizer, planned.train.holdout, clock)
     overrides[0].pop("vocab_size", None)
-    planned = plan(corpus.bytes, measured, vocab_size=tokenizer.vocab_size, overrides=overrides, **options)
+    options["vocab_size"] = tokenizer.vocab_size
+    planned = plan(corpus.bytes, ranks.together(measured), overrides=overrides, **options)
     _check_length(tokens, planned.model)
 
     torch.manual_seed(planned.train.seed)
@@ -187,7 +189,7 @@ def _begin(request: Request, clock: Clock) -> Preparing:
             _keep_text(corpus, folder / STDIN_COPY)
         models.write_record(folder, record)
     except BaseException:
-        _discard(folder, lock)
+        discard(folder, lock)
         raise
     prompt = _opening(tokenizer, tokens)
     return Job(folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt, notes=corpus.notes)
@@ -265,7 +267,7 @@ def _take_folder(record: ModelRecord, request: Request) -> tuple[Path, files.Mod
         return folder, lock
 
 
-def _discard(folder: Path, lock: files.ModelLock) -> None:
+def discard(folder: Path, lock: files.ModelLock) -> None:
     """Take back a folder that was begun and whose run came to nothing."""
     lock.release()
     with contextlib.suppress(OSError):
@@ -290,7 +292,7 @@ def _opening(tokenizer: Tokenizer, tokens: TokenData) -> str:
     return words[:60]
 
 
-def _resume(request: Request, clock: Clock) -> Preparing:
+def _resume(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
     if request.name is None:
         raise RequestError("--resume: name the model to go on with (--name NAME).")
     others = ("minutes", "steps", "epochs", "tokenizer", "vocab_size", "seed", "from_model")
@@ -303,7 +305,8 @@ def _resume(request: Request, clock: Clock) -> Preparing:
     record = models.read_record(folder)
     if not (folder / store.STATE).exists():
         raise ModelNotFoundError(f"{record.name}: nothing was saved to go on from. Train it anew with --replace.")
-    device = resolve_device(request.device if request.device != "auto" else record.train.device)
+    device = ranks.resolve_device(request.device if request.device != "auto" else record.train.device)
+    ranks.share(record.train.batch_size)
     lock = files.ModelLock(folder).acquire()
     try:
         files.remove_leftovers(folder)
@@ -314,11 +317,11 @@ def _resume(request: Request, clock: Clock) -> Preparing:
         corpus = _same_corpus(request, record, folder)
         tokenizer = Tokenizer.load(folder / store.TOKENIZER)
         tokens = yield from _encode(corpus, tokenizer, record.train.holdout, clock)
-        measured = machine(device)
+        measured = _measured(device, ranks)
         model = store.assemble(record.model, weights, folder / store.STATE, device)
         planned = plan(
             corpus.bytes,
-            measured,
+            ranks.together(measured),
             preset=record.train.preset,
             tokenizer=record.train.tokenizer,
             vocab_size=tokenizer.vocab_size,
@@ -363,8 +366,13 @@ def _same_corpus(request: Request, record: ModelRecord, folder: Path) -> Corpus:
     return corpus
 
 
-def use_machine(job: Job) -> None:
+def _measured(device: str, ranks: Ranks) -> Machine:
+    """What the machine can do. What a process among several measures, on its few threads, is not remembered."""
+    return (remembered(device) or measure(device)) if ranks.several else machine(device)
+
+
+def use_machine(job: Job, ranks: Ranks) -> None:
     """Settle this process's threads and memory habits for the run."""
     if job.device == "cpu":
-        torch.set_num_threads(job.record.train.threads)
+        torch.set_num_threads(ranks.threads(job.record.train.threads))
         keep_freed_pages()

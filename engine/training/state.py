@@ -18,15 +18,17 @@ from engine.store.models import write_record
 from engine.training.budget import Budget, make_budget
 from engine.training.control import Clock
 from engine.training.optim import FlatParameters, Optimizer
+from engine.training.parallel import Ranks
 from engine.training.preparation import Job
 
 _OPTIMIZER = "optimizer."
 
 
 class TrainingState:
-    """Everything that changes while a run goes on, and its way to disk and back."""
+    """Everything that changes while a run goes on, and its way to disk and back. Of several processes each has it, and
+    counts what all have done together; one saves it."""
 
-    def __init__(self, job: Job, clock: Clock) -> None:
+    def __init__(self, job: Job, clock: Clock, ranks: Ranks) -> None:
         self.job, self.clock, self.folder, self.model = job, clock, job.folder, job.model
         config = job.record.train
         job.model.train()
@@ -35,9 +37,11 @@ class TrainingState:
         self.batches = Batches(
             job.tokens.train,
             block_size=job.model.config.block_size,
-            batch_size=config.batch_size,
+            batch_size=ranks.share(config.batch_size),
             stride=config.stride,
             seed=config.seed,
+            rank=ranks.rank,
+            world_size=ranks.size,
             pin_memory=job.device == "cuda",
         )
         self.budget: Budget = make_budget(

@@ -107,13 +107,21 @@ def _peak_memory() -> int:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
+def crowded(threads: int) -> bool:
+    """Whether more wants this machine's processors than `threads` of ours, as far as the system tells."""
+    try:
+        return os.getloadavg()[0] > threads + 0.5
+    except (AttributeError, OSError):  # Windows
+        return False
+
+
 class Threads:
     """How many CPU threads a run of minutes uses, watched while it trains.
 
     With another job on one of two cores, two threads that wait for each other can be several times slower than one.
-    When steps become much slower than they were, one thread is tried, and what is faster is kept; from time to time
-    all are tried again. A run of steps or epochs keeps its threads, as sums are rounded differently with another
-    number.
+    When steps become much slower than they were, or others are at work too, one thread is tried, and what is faster is
+    kept; from time to time all are tried again. A run of steps or epochs keeps its threads, as sums are rounded
+    differently with another number; so does one of several processes, which are all as slow as the slowest.
     """
 
     TRIAL = 3
@@ -121,9 +129,9 @@ class Threads:
     PATIENCE = 20.0
     """Seconds between two trials."""
 
-    def __init__(self, config: TrainConfig, device: str) -> None:
+    def __init__(self, config: TrainConfig, device: str, *, alone: bool = True) -> None:
         self.most = config.threads
-        self.active = device == "cpu" and config.budget == "minutes" and self.most > 1
+        self.active = alone and device == "cpu" and config.budget == "minutes" and self.most > 1
         self.current = self.most
         self.typical: dict[int, float] = {}
         self.trial: list[float] = []
@@ -148,9 +156,11 @@ class Threads:
         before = self.typical.get(self.current, seconds)
         self.typical[self.current] = 0.8 * before + 0.2 * seconds
         self.fastest = min(self.fastest, self.typical[self.current])
-        slow = self.current == self.most and self.typical[self.most] > 1.7 * self.fastest
         now = time.monotonic()
-        if now > self.next_trial and (slow or self.current == 1):
+        if now < self.next_trial:
+            return
+        slow = self.current == self.most and self.typical[self.most] > 1.7 * self.fastest
+        if slow or self.current == 1 or crowded(self.most):
             self._try(1 if self.current == self.most else self.most)
 
     def _try(self, count: int) -> None:

@@ -3,7 +3,8 @@
     for event in train("novel.txt", minutes=5): ...
 
 The loop reads top to bottom in `Trainer._events`. What it decides by, minutes or steps, is the budget's; what changes
-and is kept is the state's; what a step computes is in `steps`.
+and is kept is the state's; what a step computes is in `worker` and `steps`. Under torchrun, one process of several has
+this loop, and the others follow it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,14 +23,15 @@ from engine.config import to_table
 from engine.errors import OutOfMemoryError, StorageError
 from engine.events import Checkpoint, End, Eval, Event, Pause, Resume, Sample, Start, Step, Warning, to_json
 from engine.generation.language_model import LanguageModel
-from engine.model.evaluate import Evaluation, evaluate
+from engine.model.evaluate import Evaluation
 from engine.store import checkpoint as store
-from engine.training import bigrams
+from engine.training import bigrams, handover
 from engine.training.control import Clock, Control
-from engine.training.optim import rate_scale
+from engine.training.parallel import RankLost, Ranks
 from engine.training.preparation import Job, Request, prepare, use_machine
 from engine.training.state import TrainingState
-from engine.training.steps import DTYPES, Threads, make_step, memory_used, with_noise
+from engine.training.steps import DTYPES, memory_used
+from engine.training.worker import Worker
 
 LOG = "run/events.jsonl"
 SAMPLE_TOKENS = 80
@@ -61,6 +62,9 @@ def train(
     `settings` are further fields of ModelConfig and TrainConfig, as a mapping or as `KEY=VALUE`; `began` is the
     `time.monotonic()` from which `elapsed` and a budget of minutes count. Interrupted by `control.stop()`, by
     KeyboardInterrupt or by being closed, it saves; `resume=True` with the same name goes on. Raises an `EngineError`.
+
+    Started by torchrun, all its processes train one model together, of which `batch_size` is one batch; the first
+    yields the events, the others the `End` alone.
     """
     request = Request(
         texts=tuple(str(text) for text in texts),
@@ -81,24 +85,44 @@ def train(
     control = control or Control()
     clock = Clock(began, control)
     early: list[Event] = []
-    job = yield from _prepared(request, control, clock, early)
+    with Ranks.from_environment() as ranks:
+        if ranks.first:
+            job = yield from _prepared(request, control, clock, early, ranks)
+            handover.give(job, ranks, control)
+        else:
+            job = handover.take(ranks, control)
+        try:
+            yield from _trained(job, control, clock, early, ranks)
+        finally:
+            job.lock.release()
+
+
+def _trained(job: Job, control: Control, clock: Clock, early: list[Event], ranks: Ranks) -> Iterator[Event]:
+    """This process's part in training a settled job."""
     try:
-        use_machine(job)
-        yield from Trainer(job, control, clock, early).run()
+        use_machine(job, ranks)
+        ranks.join(job.device)
+        state = TrainingState(job, clock, ranks)
+        worker = Worker(job, state, ranks, control)
+        yield from Trainer(job, control, clock, early, state, worker).run() if ranks.first else worker.follow()
     except torch.OutOfMemoryError:
         half = max(1, job.record.train.batch_size // 2)
         raise OutOfMemoryError(
             f"The {job.device}'s memory does not hold this model with batches of {job.record.train.batch_size}: "
             f"try --set batch_size={half}, or a smaller model."
         ) from None
-    finally:
-        job.lock.release()
+    except RankLost as error:
+        saved = (job.folder / store.STATE).exists()
+        advice = f"Go on with: gpt-tui train --resume --name {job.record.name}." if saved else "Nothing is saved yet."
+        raise RankLost(f"{error} {advice}") from error
 
 
-def _prepared(request: Request, control: Control, clock: Clock, early: list[Event]) -> Generator[Event, None, Job]:
+def _prepared(
+    request: Request, control: Control, clock: Clock, early: list[Event], ranks: Ranks
+) -> Generator[Event, None, Job]:
     """Yield what preparing reports, noted in `early` for the log; returns the job. A stop before there is one is an
     interruption."""
-    preparing = prepare(request, clock)
+    preparing = prepare(request, clock, ranks)
     while True:
         try:
             event = next(preparing)
@@ -113,19 +137,14 @@ def _prepared(request: Request, control: Control, clock: Clock, early: list[Even
 
 
 class Trainer:
-    """One run of a settled job."""
+    """One run of a settled job, as its first process sees it: what comes next, what is reported, what is kept."""
 
-    def __init__(self, job: Job, control: Control, clock: Clock, early: list[Event]) -> None:
+    def __init__(
+        self, job: Job, control: Control, clock: Clock, early: list[Event], state: TrainingState, worker: Worker
+    ) -> None:
         self.job, self.control, self.clock, self.early = job, control, clock, early
+        self.state, self.budget, self.worker = state, state.budget, worker
         self.config, self.folder = job.record.train, job.folder
-        self.state = TrainingState(job, clock)
-        self.budget = self.state.budget
-        self.compute = make_step(self.config, job.model, self.state.flat)
-        self.threads = Threads(self.config, job.device)
-        tokenizer = job.tokenizer
-        self.lengths = np.array([len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size)])
-        self.rate = 0.0
-        self.updating = False
         self.log: TextIO | None = None
 
     def run(self) -> Iterator[Event]:
@@ -135,16 +154,26 @@ class Trainer:
             with contextlib.closing(self._events()) as events:
                 for event in events:
                     self._record(event)
+                    if isinstance(event, End):
+                        self.worker.dismiss(event)
                     yield event
-        except (KeyboardInterrupt, GeneratorExit):
-            # In the middle of an update the weights are neither old nor new: then the last save stands.
-            if not self.updating and self.state.step > self.state.saved_step:
-                with contextlib.suppress(StorageError):
-                    self.state.save()
+        except (KeyboardInterrupt, GeneratorExit, RankLost) as error:
+            self._save_what_is_whole(error)
+            if isinstance(error, GeneratorExit):
+                self.worker.dismiss(None)
             raise
         finally:
             if self.log is not None:
                 self.log.close()
+
+    def _save_what_is_whole(self, error: BaseException) -> None:
+        """In the middle of an update the weights are neither old nor new: then the last save stands. So it does where
+        a GPU may wait for the lost one for ever."""
+        stuck = isinstance(error, RankLost) and self.job.device == "cuda"
+        if not stuck and not self.worker.updating and self.state.step > self.state.saved_step:
+            self.worker.take_back()
+            with contextlib.suppress(StorageError):
+                self.state.save()
 
     # The loop
 
@@ -159,6 +188,7 @@ class Trainer:
             counts = bigrams.count_bigrams(self.job.tokens.train, self.job.model.config.vocab_size)
             steps, dtype = self.config.bigram_steps, DTYPES[self.config.dtype]
             bigrams.fit_bigrams(self.job.model, state.flat, counts, steps, dtype)
+        self.worker.begin()
         budget.begin(state.step)
         reason, shown = "budget", -math.inf
         while not budget.used_up(state.step):
@@ -168,7 +198,8 @@ class Trainer:
             if self.control.paused:
                 yield from self._pause()
                 continue
-            loss, norm = self._train_step()
+            loss, norm = self.worker.step()
+            budget.stepped()
             now = self.clock()
             if state.step % 10 == 0 or now - shown > SHOWN_SECONDS or state.step == 1:
                 shown, state.loss = now, float(loss)
@@ -187,33 +218,9 @@ class Trainer:
                 yield from self._keep_moment()
             if budget.save_due():
                 yield from self._autosave()
+        if reason == "budget" and budget.text_is_read(state.step):
+            reason = "converged"
         yield from self._finish(reason)
-
-    def _train_step(self) -> tuple[Tensor, Tensor]:
-        """One optimizer step; the loss (nats per token) and the gradient's norm."""
-        state, config = self.state, self.config
-        flat = state.flat
-        flat.grad.zero_()
-        loss = torch.zeros((), device=flat.data.device)
-        with self.threads.watching():
-            for _ in range(config.accumulate):
-                ids, targets = next(state.batches)
-                ids = ids.to(self.job.device, non_blocking=True)
-                targets = targets.to(self.job.device, non_blocking=True)
-                loss = loss + self.compute(ids, targets)
-                if config.token_noise:
-                    ids = with_noise(ids, config.token_noise, self.job.model.config.vocab_size)
-                state.tokens += ids.numel()
-            if config.accumulate > 1:
-                flat.grad.div_(config.accumulate)
-            norm = flat.clip_gradients(config.grad_clip)
-            self.updating = True
-            self.rate = rate_scale(config, state.step, self.budget.progress(state.step))
-            state.optimizer.step(self.rate)
-            state.step += 1
-            self.updating = False
-        self.budget.stepped()
-        return loss / config.accumulate, norm
 
     def _pause(self) -> Iterator[Event]:
         yield from self._autosave()
@@ -246,7 +253,7 @@ class Trainer:
             step=state.step,
             tokens=state.tokens,
             loss=state.loss,
-            lr=self.rate * self.config.learning_rate,
+            lr=self.worker.rate * self.config.learning_rate,
             grad_norm=float(norm),
             tokens_per_second=budget.tokens_per_second(state.tokens),
             memory=memory_used(self.job.device),
@@ -263,10 +270,7 @@ class Trainer:
     def _measure(self, windows: int, *, exact: bool) -> Evaluation:
         """Evaluate the weights as they are on that many windows of the held-out text, in float32 when `exact`."""
         begun = time.monotonic()
-        tokens = self.job.tokens
-        dtype = None if exact or self.config.dtype == "float32" else DTYPES[self.config.dtype]
-        options: dict[str, Any] = {"first": tokens.end_of_text, "max_windows": windows, "lengths": self.lengths}
-        found = evaluate(self.job.model, tokens.heldout, tokens.heldout_bytes, dtype=dtype, **options)
+        found = self.worker.evaluate(windows, exact=exact)
         self.budget.evaluated(found.tokens, time.monotonic() - begun)
         return found
 

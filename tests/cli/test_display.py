@@ -169,6 +169,8 @@ def test_numbers_as_people_read_them() -> None:
     ]  # fmt: skip
     assert byte_size(12) == "12 bytes" and byte_size(1_234_567) == "1.23 MB"
     assert [duration(s) for s in (0, 59.6, 75, 3700)] == ["0:00", "1:00", "1:15", "1:01:40"]
+    assert duration(float("nan")) == duration(float("inf")) == "?"  # as a damaged model.toml may say
+    assert count(10**400) == "1e+09 G"
 
 
 def test_control_characters_are_made_visible() -> None:

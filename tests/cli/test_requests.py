@@ -43,6 +43,11 @@ from engine import locations
         ("train x --name con", "--name"),
         ("train x --name " + "x" * 65, "--name"),
         ("train --resume", "--name"),
+        ("train --resume --name novel --steps 5 --seed 0", "--steps and --seed"),
+        ("train --resume --name novel --preset nano", "--preset"),
+        ("train --resume --name novel --from novel", "--from"),
+        ("train --resume --name novel --set n_layer=2", "--set"),
+        ("train --resume --name novel --replace", "--replace"),
         ("train x --verbose", "--verbose"),
         ("generate", "MODEL"),
         ("generate nothing", "nothing"),
@@ -120,3 +125,17 @@ def test_a_full_disk_is_a_failure_and_no_wrong_request(gpt_tui: Callable, monkey
     monkeypatch.setattr("engine.store.models.rename", fail)
     outcome = gpt_tui("rename", "novel", "draft")
     assert outcome.status == 1 and outcome.err.startswith("gpt-tui: No space left")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_log_that_cannot_be_written_adds_nothing_to_the_failure(
+    gpt_tui: Callable, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise ValueError("the moon was full")
+
+    monkeypatch.setattr("engine.store.models.models", fail)
+    locations.logs_dir().mkdir(parents=True)
+    (locations.logs_dir() / "gpt-tui.log").symlink_to("/dev/full")
+    outcome = gpt_tui("models")
+    assert outcome.status == 1 and outcome.err.count("\n") == 1 and "Details" not in outcome.err

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
+GPT_TUI = (sys.executable, "-m", "gpt_tui")
 HEAVY = ("torch", "numpy", "tokenizers", "transformers", "textual")
 
 
@@ -57,3 +59,24 @@ def test_a_reader_that_leaves_is_no_error(add_model: Callable) -> None:
     assert process.stderr.read() == b""
     assert process.wait() == 130
     process.stderr.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+@pytest.mark.parametrize("command", ["models", "models --json", "corpora", "show novel", "generate --help"])
+def test_output_that_cannot_be_written_is_told_in_one_line(add_model: Callable, command: str) -> None:
+    add_model("novel")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*GPT_TUI, *command.split()], stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    assert done.returncode == 1
+    assert done.stderr.decode().count("\n") == 1 and b"standard output" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell's way to close a stream")
+@pytest.mark.parametrize(("closed", "status"), [("<&-", 0), (">&-", 0), ("2>&-", 2), ("<&- >&- 2>&-", 2)])
+def test_streams_that_are_closed_fail_nothing(add_model: Callable, closed: str, status: int) -> None:
+    add_model("novel")
+    command = "models" if status == 0 else "show nothing"
+    script = f'exec "$@" {command} {closed}'
+    done = subprocess.run(["sh", "-c", script, "sh", *GPT_TUI], capture_output=True, cwd=ROOT, check=False)
+    assert done.returncode == status and b"Traceback" not in done.stderr
+    assert status == 0 or done.stdout == b""  # a complaint is nothing for standard output

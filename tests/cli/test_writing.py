@@ -11,7 +11,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
+
+from engine.store.checkpoint import STATE, load_tensors, save_tensors
 
 ROOT = Path(__file__).parents[2]
 
@@ -161,3 +165,28 @@ def test_export_makes_a_folder_and_overwrites_none(gpt_tui: Callable, novel: Pat
     assert (target / "config.json").is_file() and (target / "model.safetensors").is_file()
     outcome = gpt_tui("export", "novel", "--format", "hf", str(target))
     assert outcome.status == 2 and "not empty" in outcome.err
+
+
+def test_eval_takes_a_text_of_one_word(gpt_tui: Callable, novel: Path, tmp_path: Path) -> None:
+    text = tmp_path / "short.txt"
+    text.write_text("road.", encoding="utf-8")
+    assert objects(gpt_tui("eval", "novel", str(text), "--json").out)[0]["bytes"] == 5
+
+
+def test_held_out_text_of_another_model_is_refused(gpt_tui: Callable, novel: Path) -> None:
+    (novel / "run" / "heldout.safetensors").unlink()
+    save_file({"tokens": np.array([99_999], np.uint32), "bytes": np.array([3])}, novel / "run" / "heldout.safetensors")
+    outcome = gpt_tui("eval", "novel")
+    assert outcome.status == 2 and "another model's" in outcome.err
+
+
+def test_a_checkpoint_with_a_number_of_any_length_is_refused(gpt_tui: Callable, novel: Path) -> None:
+    outcome = gpt_tui("generate", "novel", "--checkpoint", "9" * 5000)
+    assert outcome.status == 2 and outcome.err.count("\n") == 1
+
+
+def test_a_state_that_is_no_table_is_damage(gpt_tui: Callable, novel: Path) -> None:
+    tensors, _ = load_tensors(novel / STATE)
+    save_tensors(novel / STATE, tensors, ["no", "table"])  # type: ignore[arg-type]
+    outcome = gpt_tui("generate", "novel", "--checkpoint", "last")
+    assert outcome.status == 2 and "damaged" in outcome.err

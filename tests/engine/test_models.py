@@ -94,6 +94,7 @@ def test_what_was_added_by_hand_is_kept() -> None:
         ("vocab_size = 300\n", "", "vocab_size"),
         ("vocab_size = 300", "vocab_size = 300\nn_wings = 2", "n_wings"),
         ("minutes = 2.0", "minutes = nan", "minutes"),
+        ("minutes = 2.0", f"minutes = 1{'0' * 400}", "minutes"),
         ("[summary]", "[summary", "not TOML"),
         ("[model]", "[modell]", "model"),
         ('name = "novel"', "name = 3", "name"),
@@ -117,6 +118,11 @@ def test_a_record_that_is_missing_or_no_text_is_damage() -> None:
     (folder / "model.toml").write_bytes(b"\xff\xfe\x00weights")
     with pytest.raises(DamagedModelError, match="UTF-8"):
         store.read_record(folder)
+
+
+def test_a_folder_that_was_copied_by_hand_has_the_name_of_the_copy() -> None:
+    folder = add()
+    assert store.read_record(folder.rename(folder.with_name("copy"))).name == "copy"
 
 
 def test_damaged_models_are_listed_with_what_is_wrong() -> None:

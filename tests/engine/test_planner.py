@@ -15,7 +15,7 @@ def test_vocabulary_grows_with_the_text() -> None:
     sizes = [
         default_vocab_size(size, "bpe") for size in (5_000, 50_000, 1_000_000, 4_000_000, 60_000_000, 1_000_000_000)
     ]
-    assert sizes == [512, 512, 1024, 4096, 8192, 16384]
+    assert sizes == [512, 512, 2048, 4096, 8192, 16384]
     assert default_vocab_size(1_000_000, "byte") == 257
     assert default_vocab_size(1_000_000, "word") == 20_000
 
@@ -46,6 +46,15 @@ def test_small_texts_get_short_blocks_and_plain_words() -> None:
     planned = plan(2_000, Machine(), minutes=1)
     assert planned.model.block_size < 128
     assert "by heart" in planned.advice[0]
+
+
+def test_what_no_memory_here_can_hold_is_refused() -> None:
+    machine = Machine(memory=16 * 10**9)
+    with pytest.raises(ConfigError, match="n_embd"):
+        plan(10**6, machine, minutes=1, overrides=({"n_embd": 8192, "n_layer": 32, "n_head": 64}, {}))
+    with pytest.raises(ConfigError, match="batch_size"):
+        plan(10**6, machine, minutes=1, overrides=({}, {"batch_size": 65_536}))
+    assert plan(10**6, machine, preset="large", minutes=1).train.batch_size
 
 
 def test_windows_that_leave_text_out_are_refused() -> None:

@@ -120,7 +120,14 @@ def test_what_is_no_text_is_refused_in_one_line(tmp_path: Path, content: bytes, 
 
 
 def test_missing_and_misspelt_texts_are_refused(tmp_path: Path) -> None:
-    for text in (tmp_path / "nothing.txt", str(tmp_path / "nothing.txt"), "no/such/file", "x" * 5000, "a\0b"):
+    for text in (
+        tmp_path / "nothing.txt",
+        str(tmp_path / "nothing.txt"),
+        "no/such/file",
+        "x" * 5000,
+        "a\0b",
+        "~nobody/x",
+    ):
         with pytest.raises(CorpusError):
             open_corpus([text])
     with pytest.raises(CorpusError, match="Did you mean tales"):
@@ -234,3 +241,29 @@ def test_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypat
         file.write("And more.\n")
     with pytest.raises(CorpusError, match="changed"):
         list(corpus.pieces())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are another thing there")
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("mode", [0o000, 0o400])  # not to be listed; listed and not to be entered
+def test_folders_that_may_not_be_read_are_noted(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "a.txt").write_text(ENGLISH, encoding="utf-8")
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    (closed / "b.txt").write_text(ENGLISH, encoding="utf-8")
+    closed.chmod(mode)
+    try:
+        corpus = open_corpus([tmp_path])
+    finally:
+        closed.chmod(0o700)
+    assert corpus.documents == 1
+    assert any("unreadable: closed" in note for note in corpus.notes)
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are Unicode there")
+def test_a_name_that_is_no_unicode_is_refused_but_passes_in_a_folder(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    path.write_text(ENGLISH, encoding="utf-8")
+    with pytest.raises(CorpusError, match="Rename"):
+        open_corpus([path])
+    assert open_corpus([tmp_path]).documents == 1

@@ -163,7 +163,7 @@ def test_others_read_the_file_and_get_the_same_ids(trained: dict[str, Tokenizer]
     assert theirs.decode(ids, clean_up_tokenization_spaces=False) == trained[kind].decode(ids)
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "not json", "other json", "no end"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "not json", "other json", "no end", "huge id"])
 def test_damaged_file_is_refused_in_one_line(trained: dict[str, Tokenizer], damage: str, tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     trained["bpe"].save(path)
@@ -172,6 +172,10 @@ def test_damaged_file_is_refused_in_one_line(trained: dict[str, Tokenizer], dama
         path.unlink()
     elif damage == "no end":
         description = json.loads(content.replace(END_OF_TEXT.encode(), b"<|other|>"))
+        path.write_text(json.dumps(description))
+    elif damage == "huge id":
+        description = json.loads(content)
+        description["added_tokens"][0]["id"] = description["model"]["vocab"][END_OF_TEXT] = 4_000_000_000
         path.write_text(json.dumps(description))
     else:
         path.write_bytes({"cut": content[: len(content) // 2], "not json": b"\xff\0", "other json": b"{}"}[damage])

@@ -24,7 +24,7 @@ from engine.events import End, Eval, Event, Resume, Sample, Start, Step, Warning
 from engine.store import checkpoint, models
 from engine.training.trainer import Control, train
 
-TINY = ["n_layer=1", "n_embd=32", "n_head=2", "block_size=32", "batch_size=4", "patience=0"]
+TINY = ["n_layer=1", "n_embd=32", "n_head=2", "block_size=32", "batch_size=4", "patience=0", "most_epochs=0"]
 
 
 def _train(*texts: Any, **options: Any) -> list[Event]:

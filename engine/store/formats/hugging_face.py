@@ -22,6 +22,7 @@ from engine.config import ModelConfig
 from engine.data.tokenizer import END_OF_TEXT, UNKNOWN, Tokenizer
 from engine.errors import RequestError
 from engine.files import storage_error, sync_folder, write_text
+from engine.locations import expanded
 from engine.model.gpt import GPT
 from engine.store.checkpoint import TOKENIZER, load_model, storage_error_of
 
@@ -56,7 +57,7 @@ def write_folder(model: GPT, tokenizer: Tokenizer, destination: Path) -> Path:
 
     Raises `RequestError` when the destination is not empty, and `StorageError`.
     """
-    destination = destination.expanduser().absolute()
+    destination = expanded(destination).absolute()
     refuse_what_is_there(destination)
     temporary = destination.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{destination.name}")
     try:

@@ -1,0 +1,164 @@
+"""What every process of a training does: optimizer steps, and evaluations.
+
+Rank 0 decides what comes next, by its clock, its measurements and what is asked of it, and orders it once a step; the
+others do as they are told, so that none can come to another conclusion. Alone, a process orders itself nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from enum import IntEnum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.events import End, from_json, to_json
+from engine.model.evaluate import Evaluation, evaluate
+from engine.training.control import Control
+from engine.training.optim import rate_scale
+from engine.training.parallel import RankLost, Ranks
+from engine.training.preparation import Job
+from engine.training.state import TrainingState
+from engine.training.steps import DTYPES, Threads, make_step, with_noise
+
+_END = "end"
+
+
+class Order(IntEnum):
+    """What rank 0 tells the others, each with a number or two."""
+
+    STEP = 0
+    """One optimizer step, at this progress of the budget."""
+    EVALUATE = 1
+    """That many windows, exactly or not."""
+    END = 2
+
+
+class Worker:
+    """One process's share of the work on a run."""
+
+    def __init__(self, job: Job, state: TrainingState, ranks: Ranks, control: Control) -> None:
+        self.job, self.state, self.ranks, self.control = job, state, ranks, control
+        self.config = job.record.train
+        self.compute = make_step(self.config, job.model, state.flat)
+        self.threads = Threads(self.config, job.device, alone=not ranks.several)
+        tokenizer = job.tokenizer
+        self.lengths = np.array([len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size)])
+        self.rate = 0.0
+        self.updating = False
+        """Whether the weights are just being changed: then they are neither the old nor the new."""
+        self._begun = (state.step, state.tokens, state.batches.state())
+        self._dismissed = not ranks.several
+
+    # Rank 0
+
+    def begin(self) -> None:
+        """Begin from rank 0's weights everywhere."""
+        self.ranks.equalize(self.state.flat.data)
+
+    def step(self) -> tuple[Tensor, Tensor]:
+        """One optimizer step of all processes; the loss (nats per token) and the gradient's norm."""
+        if not self.ranks.several:
+            return self._step()
+        progress = self.state.budget.progress(self.state.step)
+        self._tell(Order.STEP, progress)
+        return self._step(progress)
+
+    def evaluate(self, windows: int, *, exact: bool) -> Evaluation:
+        """Evaluate the weights as they are on that many windows of the held-out text, in float32 when `exact`."""
+        if self.ranks.several:
+            self._tell(Order.EVALUATE, windows, exact)
+        return self._evaluate(windows, exact)
+
+    def dismiss(self, end: End | None) -> None:
+        """Let the others go, at the end of the training; without an `end`, because no one reads its events on."""
+        if not self._dismissed:
+            self._dismissed = True
+            with contextlib.suppress(RankLost):  # everything is saved
+                self.ranks.post(_END, to_json(end) if end is not None else "")
+                self._tell(Order.END)
+
+    def take_back(self) -> None:
+        """Forget of a step that was broken off what it had read, so that it is read again."""
+        step, tokens, position = self._begun
+        if step == self.state.step and not self.updating:
+            self.state.tokens = tokens
+            self.state.batches.restore(position)
+
+    def _tell(self, order: Order, value: float = 0.0, exact: bool = False) -> None:
+        _, stopping = self.ranks.order([order, value, exact], self.control.stopping)
+        if stopping:
+            self.control.stop()
+
+    # The others
+
+    def follow(self) -> Iterator[End]:
+        """Do what rank 0 orders, until it says that this is the end; yields how it ended."""
+        self.state.take_up()
+        self.begin()
+        while True:
+            (order, value, exact), _ = self.ranks.order([0.0, 0.0, 0.0], self.control.stopping)
+            if order == Order.STEP:
+                self._step(value)
+            elif order == Order.EVALUATE:
+                self._evaluate(int(value), bool(exact))
+            else:
+                break
+        end = from_json(self.ranks.read(_END, Control()))
+        if isinstance(end, End):
+            yield end
+
+    # All
+
+    def _step(self, progress: float | None = None) -> tuple[Tensor, Tensor]:
+        """One step on this process's part of each batch, at that progress of the budget, else at what it is then."""
+        state, config, ranks = self.state, self.config, self.ranks
+        flat = state.flat
+        self._begun = (state.step, state.tokens, state.batches.state())
+        flat.grad.zero_()
+        loss = torch.zeros((), device=flat.data.device)
+        ranks.reseed(config.seed, state.step)
+        with self.threads.watching():
+            for _ in range(config.accumulate):
+                ids, targets = next(state.batches)
+                ids = ids.to(self.job.device, non_blocking=True)
+                targets = targets.to(self.job.device, non_blocking=True)
+                if config.token_noise:
+                    ids = with_noise(ids, config.token_noise, self.job.model.config.vocab_size)
+                loss = loss + self.compute(ids, targets)
+                state.tokens += ranks.size * ids.numel()
+            if config.accumulate > 1:
+                flat.grad.div_(config.accumulate)
+            ranks.mean(flat.grad)
+            ranks.mean(loss)
+            norm = flat.clip_gradients(config.grad_clip)
+            self.updating = True
+            progress = state.budget.progress(state.step) if progress is None else progress
+            self.rate = rate_scale(config, state.step, progress)
+            state.optimizer.step(self.rate)
+            state.step += 1
+            self.updating = False
+        return loss / config.accumulate, norm
+
+    def _evaluate(self, windows: int, exact: bool) -> Evaluation:
+        """This process's part of the windows, added to the others'.
+
+        Rank 0's weights are measured: it may have put back earlier ones, and where machines round differently their
+        weights drift apart no further than this.
+        """
+        tokens, ranks = self.job.tokens, self.ranks
+        ranks.equalize(self.state.flat.data)
+        return evaluate(
+            self.job.model,
+            tokens.heldout,
+            tokens.heldout_bytes,
+            first=tokens.end_of_text,
+            max_windows=windows,
+            lengths=self.lengths,
+            dtype=None if exact or self.config.dtype == "float32" else DTYPES[self.config.dtype],
+            rank=ranks.rank,
+            world_size=ranks.size,
+            add=ranks.total,
+        )
