@@ -58,6 +58,10 @@ _EAST_ASIAN = [
     "shift_jis_2004",
     "shift_jisx0213",
 ]
+# Without those that stand where Czech, Polish, Turkish and Baltic texts in their own encodings have common letters.
+_WESTERN_LETTERS = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜŒŸßàáâãäåæçèéêëìíîïñòóôõöøùúûüœÿ"
+_WESTERN_SIGNS = "‘’“”„–—…«»‹›¡¿°·•€£§©®™ªº´\u00a0"
+_NOT_WESTERN = re.compile(rf"[{_WESTERN_LETTERS}]{{3}}|[^\W\d_][„“”‘][^\W\d_]")  # another alphabet; ä and ö of DOS
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -363,10 +367,13 @@ def _telling_lines(block: bytes, limit: int) -> bytes:
 
 
 def _guess(sample: bytes) -> str:
-    """charset-normalizer's opinion: of equals, what looks most like a language; windows-1252 if it reads the same.
+    """windows-1252 where that reads like a Western language, else charset-normalizer's opinion: of equals, what looks
+    most like a language.
 
     It is asked twice, for once it finds that East Asian bytes could be meant it considers no alphabet any more.
     """
+    if _is_western(sample):
+        return "cp1252"
     from charset_normalizer import from_bytes  # costs 0.1 s, and hardly any text needs it
 
     found = (*from_bytes(sample), *from_bytes(sample, cp_exclusion=_EAST_ASIAN))
@@ -376,6 +383,24 @@ def _guess(sample: bytes) -> str:
     least = min(match.chaos for match in matches)
     best = max((match for match in matches if match.chaos <= least + 0.02), key=lambda match: match.coherence)
     return "cp1252" if "cp1252" in best.could_be_from_charset else best.encoding
+
+
+def _is_western(sample: bytes) -> bool:
+    """Whether the bytes, taken for windows-1252, hold nothing but what Western European languages write: their letters,
+    few and singly, and signs that stand between words. charset-normalizer takes many a French or Swedish page for
+    Nordic or Mac."""
+    try:
+        text = sample.decode("cp1252")
+    except UnicodeDecodeError:
+        return False
+    accents = sum(character in _WESTERN_LETTERS for character in text)
+    used = set(text)
+    if any(character > "\x7f" and character not in _WESTERN_LETTERS + _WESTERN_SIGNS for character in used):
+        return False
+    if 4 * accents > sum(map(str.isalpha, text)) or _NOT_WESTERN.search(text):
+        return False
+    hungarian = used & set("õû") and used & set("öü") and "á" in used and not used & set("ãçñ")  # ő and ű, read so
+    return not hungarian
 
 
 def _usual_name(codec: str) -> str:

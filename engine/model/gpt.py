@@ -63,6 +63,12 @@ def make_norm(config: ModelConfig, width: int) -> nn.Module:
     return nn.LayerNorm(width, eps=config.norm_eps) if config.family == "gpt2" else RMSNorm(width, config.norm_eps)
 
 
+def empty_embedding(rows: int, width: int) -> nn.Embedding:
+    """An embedding whose numbers are set later. Its own initialisation, on a device that holds none, imports a second's
+    worth of torch."""
+    return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
+
+
 class Attention(nn.Module):
     """Causal self-attention (Vaswani et al. 2017), with grouped key heads (Ainslie et al. 2023, GQA)."""
 
@@ -148,8 +154,8 @@ class GPT(nn.Module):
     def __init__(self, config: ModelConfig, *, initialize: bool = True) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(config.vocab_size, config.n_embd)
-        self.positions = nn.Embedding(config.block_size, config.n_embd) if config.family == "gpt2" else None
+        self.embedding = empty_embedding(config.vocab_size, config.n_embd)
+        self.positions = empty_embedding(config.block_size, config.n_embd) if config.family == "gpt2" else None
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.norm = make_norm(config, config.n_embd)
         self.head = nn.Linear(config.n_embd, config.vocab_size, bias=False)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.config import TrainConfig
+from engine.errors import DamagedModelError
 from engine.model.gpt import GPT
 
 MATRICES, EMBEDDINGS, VECTORS = "matrices", "embeddings", "vectors"
@@ -176,7 +177,16 @@ class Optimizer:
         return tensors
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take up the state that `state` gave."""
+        """Take up the state that `state` gave. Raises `DamagedModelError` when it is another model's: the fused kernels
+        would read past its end."""
+        expected = {"muon.buffer": self.muon.buffer.shape} if self.muon is not None else {}
+        if any(name.startswith("adam.") for name in tensors):  # before its first step Adam has no state at all
+            for index, parameter in enumerate(self.flats):
+                shapes = {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
+                expected |= {f"adam.{index}.{key}": shape for key, shape in shapes.items()}
+        for name, shape in expected.items():
+            if name not in tensors or tensors[name].shape != shape:
+                raise DamagedModelError(f"The saved state of this training is damaged: {name} does not fit the model.")
         for index, parameter in enumerate(self.flats):
             prefix = f"adam.{index}."
             for key, value in tensors.items():

@@ -125,8 +125,8 @@ class Ranks:
         )
 
     def reseed(self, seed: int, step: int) -> None:
-        """Other random numbers (dropout, noise) for each of the others, the same whenever this step is taken: only
-        rank 0's random state is saved."""
+        """Random numbers of its own (dropout) for each of the others, the same whenever this step is taken: rank 0's
+        random state alone is saved."""
         if not self.first:
             drawn = np.random.SeedSequence((seed, self.rank, step)).generate_state(1, np.uint64)
             torch.manual_seed(int(drawn[0]))
@@ -230,6 +230,19 @@ class Ranks:
         if self.several:
             with _talking():
                 dist.broadcast(tensor, 0)
+
+    def equalize_random_state(self, device: str) -> None:
+        """Give every process rank 0's random state."""
+        if not self.several:
+            return
+        states = [(torch.get_rng_state, torch.set_rng_state)]
+        if device == "cuda":
+            states.append((torch.cuda.get_rng_state, torch.cuda.set_rng_state))
+        for get, set_ in states:
+            state = get()  # on the CPU, whatever it is the state of
+            with _talking():
+                dist.broadcast(state, 0, group=self._orders)
+            set_(state)
 
     # Beginning and end
 

@@ -47,11 +47,15 @@ class AutogradStep:
         return loss.detach()
 
 
-def with_noise(ids: Tensor, share: float, vocab_size: int) -> Tensor:
+def with_noise(ids: Tensor, share: float, vocab_size: int, *, rank: int = 0, world_size: int = 1) -> Tensor:
     """ids (B, T), that share of them replaced by tokens drawn at random: a small text then lasts for more epochs
-    (Xie et al. 2017, data noising as smoothing)."""
-    replaced = torch.rand(ids.shape, device=ids.device) < share
-    return torch.where(replaced, torch.randint_like(ids, vocab_size), ids)
+    (Xie et al. 2017, data noising as smoothing). Each of several processes draws for all of them, in one random
+    state, and takes its own rows, so that together they read what one would."""
+    rows, length = ids.shape
+    own = slice(rank * rows, (rank + 1) * rows)
+    chances = torch.rand((world_size * rows, length), device=ids.device)[own]
+    others = torch.randint(vocab_size, (world_size * rows, length), device=ids.device)[own]
+    return torch.where(chances < share, others, ids)
 
 
 def synchronize(device: str) -> None:

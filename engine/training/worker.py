@@ -55,8 +55,9 @@ class Worker:
     # Rank 0
 
     def begin(self) -> None:
-        """Begin from rank 0's weights everywhere."""
+        """Begin from rank 0's weights and random state everywhere."""
         self.ranks.equalize(self.state.flat.data)
+        self.ranks.equalize_random_state(self.job.device)
 
     def step(self) -> tuple[Tensor, Tensor]:
         """One optimizer step of all processes; the loss (nats per token) and the gradient's norm."""
@@ -119,14 +120,16 @@ class Worker:
         self._begun = (state.step, state.tokens, state.batches.state())
         flat.grad.zero_()
         loss = torch.zeros((), device=flat.data.device)
-        ranks.reseed(config.seed, state.step)
+        if self.job.model.config.dropout:
+            ranks.reseed(config.seed, state.step)
         with self.threads.watching():
             for _ in range(config.accumulate):
                 ids, targets = next(state.batches)
                 ids = ids.to(self.job.device, non_blocking=True)
                 targets = targets.to(self.job.device, non_blocking=True)
                 if config.token_noise:
-                    ids = with_noise(ids, config.token_noise, self.job.model.config.vocab_size)
+                    vocabulary = self.job.model.config.vocab_size
+                    ids = with_noise(ids, config.token_noise, vocabulary, rank=ranks.rank, world_size=ranks.size)
                 loss = loss + self.compute(ids, targets)
                 state.tokens += ranks.size * ids.numel()
             if config.accumulate > 1:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from engine.config import ModelConfig, TrainConfig
+from engine.errors import DamagedModelError
 from engine.model.gpt import GPT
 from engine.training.optim import FlatParameters, Optimizer, orthogonalize, rate_scale
 
@@ -40,6 +41,20 @@ def test_each_optimizer_learns(optimizer: str) -> None:
         flat.clip_gradients(1.0)
         moves.step(1.0)
     assert float(_loss(model).detach()) < first - 0.3
+
+
+@pytest.mark.parametrize("kind", ["muon", "adamw", "adam"])
+def test_the_state_of_another_model_is_refused(kind: str) -> None:
+    model = GPT(CONFIG)
+    flat = FlatParameters(model)
+    optimizer = Optimizer(flat, model, TrainConfig(steps=1, optimizer=kind))
+    optimizer.step(1.0)
+    state = optimizer.state()
+    optimizer.restore(state)
+    for name, tensor in state.items():
+        for damaged in ({**state, name: tensor.reshape(-1)[:0]}, {key: state[key] for key in state if key != name}):
+            with pytest.raises(DamagedModelError):
+                optimizer.restore(damaged)
 
 
 def test_adam_on_the_flat_buffer_is_torchs_adam() -> None:

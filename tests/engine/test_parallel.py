@@ -157,23 +157,26 @@ def test_parts_of_an_evaluation_add_up() -> None:
 # Together
 
 
-@pytest.mark.parametrize("settings", [["fast_step=on"], ["fast_step=off", "accumulate=2"]])
-def test_two_processes_learn_what_one_learns(prose: Path, home: Path, settings: list[str]) -> None:
-    settings = _settings(settings)
+def _assert_same_curves(events: list[dict[str, Any]], alone: list[Event]) -> None:
+    one = {(event.event, getattr(event, "step", 0)): event for event in alone}
+    for kind, figure in (("step", "loss"), ("eval", "val_loss"), ("eval", "bits_per_byte")):
+        curve = {event["step"]: event[figure] for event in events if event["event"] == kind}
+        same = {step: getattr(one[kind, step], figure) for step in curve if (kind, step) in one}
+        assert len(same) >= 2
+        assert {step: curve[step] for step in same} == pytest.approx(same, abs=1e-5)
+    end, end_alone = events[-1], alone[-1]
+    assert isinstance(end_alone, End)
+    assert (end["reason"], end["step"], end["tokens"]) == (end_alone.reason, end_alone.step, end_alone.tokens)
+
+
+def test_two_processes_learn_what_one_learns(prose: Path, home: Path) -> None:
+    settings = _settings(["fast_step=on", "token_noise=0.1"])
     run = _together(prose, "--name", "two", "--steps", STEPS, settings=settings)
     error = run.finish()
     assert run.process.returncode == 0, error
     assert not run.lines(error)
-    one = {(event.event, getattr(event, "step", 0)): event for event in _alone(prose, steps=STEPS, settings=settings)}
-    for kind, figure in (("step", "loss"), ("eval", "val_loss"), ("eval", "bits_per_byte")):
-        curve = {event["step"]: event[figure] for event in run.events if event["event"] == kind}
-        same = {step: getattr(one[kind, step], figure) for step in curve if (kind, step) in one}
-        assert len(same) >= 3
-        assert {step: curve[step] for step in same} == pytest.approx(same, abs=1e-5)
-    end, end_alone = run.events[-1], one["end", STEPS]
-    assert isinstance(end_alone, End)
-    assert (end["reason"], end["step"], end["tokens"]) == (end_alone.reason, end_alone.step, end_alone.tokens)
-    _assert_same_weights(home, "two", "prose")
+    _assert_same_curves(run.events, _alone(prose, name="one", steps=STEPS, settings=settings))
+    _assert_same_weights(home, "two", "one")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that could be sent")
@@ -197,17 +200,15 @@ def test_a_run_of_two_stops_on_a_signal_and_goes_on_alone(prose: Path, home: Pat
 
 
 def test_a_run_of_one_goes_on_with_two(prose: Path, home: Path) -> None:
-    control = Control()
-    for event in train(prose, device="cpu", name="parts", steps=STEPS, settings=_settings(), control=control):
+    settings, control = _settings(["fast_step=off", "accumulate=2"]), Control()
+    for event in train(prose, device="cpu", name="parts", steps=STEPS, settings=settings, control=control):
         if isinstance(event, Step) and event.step >= 25:
             control.stop()
     run = _together("--resume", "--name", "parts")
     error = run.finish()
     assert run.process.returncode == 0, error
     assert 25 <= next(event["resumed_from"] for event in run.events if event["event"] == "start") < STEPS
-    whole = _alone(prose, name="whole", steps=STEPS, settings=_settings())[-1]
-    assert isinstance(whole, End)
-    assert (run.events[-1]["step"], run.events[-1]["tokens"]) == (whole.step, whole.tokens)
+    _assert_same_curves(run.events, _alone(prose, name="whole", steps=STEPS, settings=settings))
     _assert_same_weights(home, "parts", "whole")
 
 

@@ -267,3 +267,24 @@ def test_a_name_that_is_no_unicode_is_refused_but_passes_in_a_folder(tmp_path: P
     with pytest.raises(CorpusError, match="Rename"):
         open_corpus([path])
     assert open_corpus([tmp_path]).documents == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "codec"),
+    [
+        ("Où est le garçon déçu ? Il rêvait, c’était l’été.", "cp1252"),
+        ("El niño comió una piña mañana y después cantó. ¿Dónde?", "cp1252"),
+        ("A manhã não começou sem o coração da avó.", "cp1252"),
+        ("Flickan åt äpplen på ön där björnen bodde.", "cp1252"),
+        ("Äiti söi omenan ja lähti yöllä järvelle.", "cp1252"),
+        ("„Die Mädchen“, sagte er … „übten schöne Lieder in der Straße.“", "cp1252"),
+        ("He said “no” — and it’s done.", "cp1252"),
+        ("Příliš žluťoučký kůň úpěl ďábelské ódy.", "cp1250"),
+        ("Zażółć gęślą jaźń, powiedział chłopiec do dziewczyny.", "cp1250"),
+        ("Şehirde güneşli bir gün, çocuklar ağaçların altında oynuyordu.", "cp1254"),
+    ],
+)
+def test_one_sentence_of_a_language_is_enough_to_know_its_letters(tmp_path: Path, line: str, codec: str) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(f"{line}\n".encode(codec) * 60)
+    assert text_of(path) == f"{line}\n" * 60
