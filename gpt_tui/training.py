@@ -46,8 +46,10 @@ def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet
                     report.stopping = interrupts.heard > 0
                     try:
                         report.show(event)
-                    except OSError:  # whoever read the output has left, or the terminal was closed: stop, and save
+                    except OSError as error:  # its reader has left, or the terminal was closed: stop, and save
                         hush()
+                        if not isinstance(error, BrokenPipeError):
+                            complain(f"standard output takes no more: {error.strerror or error}. Training stops.")
                         report = QuietReport()
                         control.stop()
         except BaseException as error:

@@ -301,7 +301,8 @@ class Batches:
 
     def restore(self, state: dict[str, int]) -> None:
         """Go on where `state` was taken."""
-        self._order.epoch, self._order.window = state["epoch"], min(state["window"], self.windows - 1)
+        self._order.epoch = int(state["epoch"])
+        self._order.window = min(max(int(state["window"]), 0), self.windows - 1)
         self._batches = iter(self._loader)
 
 

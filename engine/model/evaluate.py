@@ -50,17 +50,17 @@ def window_losses(
     `first` is the token before the text (end-of-text). `dtype` bfloat16 computes the products in it.
     """
     block = model.config.block_size
+    longest = max(1, min(block, len(tokens)))  # a text shorter than a window needs no row as long
     device = model.embedding.weight.device
-    rows = max(1, min(64, 2**24 // (block * model.config.vocab_size)))
+    rows = max(1, min(64, 2**24 // (longest * model.config.vocab_size)))
     sums = np.zeros(len(windows))
     training = model.training
     model.eval()
     for start in range(0, len(windows), rows):
         chosen = windows[start : start + rows]
-        ids = np.full((len(chosen), block), first, dtype=np.int64)
-        targets = np.full(
-            (len(chosen), block), -100, dtype=np.int64
-        )  # cross_entropy's ignore_index: past the text's end
+        ids = np.full((len(chosen), longest), first, dtype=np.int64)
+        # What lies past the text's end has cross_entropy's ignore_index.
+        targets = np.full((len(chosen), longest), -100, dtype=np.int64)
         for row, window in enumerate(chosen):
             text = tokens[window * block : (window + 1) * block]
             targets[row, : len(text)] = text
@@ -70,7 +70,7 @@ def window_losses(
         x, y = torch.from_numpy(ids).to(device), torch.from_numpy(targets).to(device)
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
             logits = model(x)
-        nats = F.cross_entropy(logits.float().flatten(0, 1), y.flatten(), reduction="none").view(len(chosen), block)
+        nats = F.cross_entropy(logits.float().flatten(0, 1), y.flatten(), reduction="none").view(len(chosen), longest)
         sums[start : start + rows] = nats.double().sum(dim=1).cpu().numpy()
     model.train(training)
     return sums

@@ -8,6 +8,7 @@ run/heldout.safetensors        the held-out tokens, so that a model can be measu
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,13 @@ def save_moment(folder: Path, model: GPT, step: int, keep: int) -> None:
         gaps = [steps[i + 1] / max(steps[i - 1], 1) for i in range(1, len(steps) - 1)]
         gone = steps.pop(1 + gaps.index(min(gaps)))
         (folder / moment(gone)).unlink(missing_ok=True)
+
+
+def drop_moments(folder: Path) -> None:
+    """Delete the earlier moments, for room."""
+    for step in checkpoints(folder):
+        with contextlib.suppress(OSError):
+            (folder / moment(step)).unlink()
 
 
 def save_state(folder: Path, model: GPT, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from engine.config import ModelConfig, TrainConfig, parse_settings
 from engine.data.corpus import Corpus, open_corpus
 from engine.data.dataset import TokenData, encode_corpus
 from engine.data.tokenizer import Tokenizer, train_tokenizer
-from engine.errors import ConfigError, DamagedModelError, ModelNotFoundError, NameTakenError, RequestError
+from engine.errors import ConfigError, DamagedModelError, EngineError, ModelNotFoundError, NameTakenError, RequestError
 from engine.events import Event, Prepare, Warning
 from engine.model.gpt import GPT
 from engine.store import checkpoint as store
@@ -31,7 +31,7 @@ from engine.training.steps import settle
 
 DEFAULT_MINUTES = 2.0
 SMALLEST_VOCABULARY = {"bpe": 257, "byte": 257, "word": 3}
-STDIN_COPY = "run/stdin.txt"
+TEXT_COPY = "run/text"
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,12 @@ def check(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
             raise ConfigError(f"{key}: {value} is too small; it must be more than 0.")
         if key in overrides[1]:
             raise ConfigError(f"{key}: give the budget as --{key}, not as a setting.")
-    given: dict[str, Any] = {key: value for key, value in budget.items() if value is not None}
-    TrainConfig(**given, preset=request.preset)
-    TrainConfig(tokenizer=request.tokenizer or "bpe", device=request.device, **overrides[1])
     for key in ("preset", "device", "tokenizer"):
         if key in overrides[1]:
             raise ConfigError(f"{key}: give it as --{key}, not as a setting.")
+    given: dict[str, Any] = {key: value for key, value in budget.items() if value is not None}
+    TrainConfig(**given, preset=request.preset)
+    TrainConfig(tokenizer=request.tokenizer or "bpe", device=request.device, **overrides[1])
     if request.vocab_size is not None and "vocab_size" in overrides[0]:
         raise ConfigError("vocab_size: it is given twice.")
     if request.vocab_size is not None:
@@ -180,16 +180,19 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
         model=planned.model,
         train=train,
     )
-    folder, lock = _take_folder(record, request)
+    folder, lock, replaced = _take_folder(record, request)
     try:
         record = replace(record, name=folder.name)
         tokenizer.save(folder / store.TOKENIZER)
         store.save_heldout(folder, tokens.heldout, tokens.heldout_bytes)
-        if "-" in request.texts:
-            _keep_text(corpus, folder / STDIN_COPY)
+        if any(source == "-" or Path(source).is_fifo() for source in corpus.sources):
+            _keep_text(corpus, folder / TEXT_COPY)
         models.write_record(folder, record)
     except BaseException:
         discard(folder, lock)
+        if replaced:
+            with contextlib.suppress(EngineError):
+                models.restore(folder.name)
         raise
     prompt = _opening(tokenizer, tokens)
     return Job(folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt, notes=corpus.notes)
@@ -241,8 +244,10 @@ def _check_length(tokens: TokenData, model: ModelConfig) -> None:
         )
 
 
-def _take_folder(record: ModelRecord, request: Request) -> tuple[Path, files.ModelLock]:
-    """A folder of that name that no one else has, locked. A model that is replaced goes to the trash."""
+def _take_folder(record: ModelRecord, request: Request) -> tuple[Path, files.ModelLock, bool]:
+    """A folder of that name that no one else has, locked. A model that is replaced goes to the trash; the last value
+    says whether one did."""
+    replaced = False
     root = locations.models_dir()
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -253,6 +258,7 @@ def _take_folder(record: ModelRecord, request: Request) -> tuple[Path, files.Mod
         folder = root / name
         if folder.exists() and (folder / models.RECORD).exists() and request.replace:
             models.delete(name)
+            replaced = True
         try:
             folder.mkdir()
         except FileExistsError:
@@ -264,7 +270,7 @@ def _take_folder(record: ModelRecord, request: Request) -> tuple[Path, files.Mod
             raise files.storage_error(folder, error) from error
         lock = files.ModelLock(folder).acquire()
         files.remove_leftovers(folder)
-        return folder, lock
+        return folder, lock, replaced
 
 
 def discard(folder: Path, lock: files.ModelLock) -> None:
@@ -274,11 +280,22 @@ def discard(folder: Path, lock: files.ModelLock) -> None:
         shutil.rmtree(folder)
 
 
-def _keep_text(corpus: Corpus, path: Path) -> None:
-    """Keep a text that came over standard input, as it cannot be read again."""
-    with files.replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as copy:
-        for piece in corpus.pieces():
-            copy.write(piece.text)
+def _keep_text(corpus: Corpus, folder: Path) -> None:
+    """Keep a text of which some came through a pipe and cannot be read again: a file for each document."""
+    number = 0
+    with contextlib.ExitStack() as open_file:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for piece in corpus.pieces():
+                if piece.starts_document:
+                    open_file.close()
+                    path = folder / f"{number:08}.txt"
+                    copy = open_file.enter_context(path.open("w", encoding="utf-8", newline=""))
+                    number += 1
+                copy.write(piece.text)
+            open_file.close()
+        except OSError as error:
+            raise files.storage_error(folder, error) from error
 
 
 def _opening(tokenizer: Tokenizer, tokens: TokenData) -> str:
@@ -352,9 +369,9 @@ def _resume(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
 def _same_corpus(request: Request, record: ModelRecord, folder: Path) -> Corpus:
     """The text of a run that is gone on with, which must not have changed."""
     sources = [str(source) for source in record.corpus.get("sources", [])]
-    copy = folder / STDIN_COPY
-    sources = [str(copy) if source == "-" and copy.exists() else source for source in sources]
-    texts = [text for text in request.texts if text != "-"] or sources
+    copies = [str(path) for path in sorted((folder / TEXT_COPY).glob("*.txt"))]
+    again = [] if copies and "-" in request.texts else list(request.texts)
+    texts = again or copies or sources
     if not texts:
         raise DamagedModelError(f"{record.name}: model.toml does not say which text it was trained on; name it again.")
     corpus = open_corpus(texts)

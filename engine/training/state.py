@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.data.dataset import Batches
+from engine.errors import DamagedModelError
 from engine.model.evaluate import Evaluation, evaluation
 from engine.store import checkpoint as store
 from engine.store.models import write_record
@@ -117,10 +118,22 @@ class TrainingState:
         }
 
     def take_up(self) -> int:
-        """Restore what an earlier process saved; returns the step that it had reached, 0 for a new run."""
+        """Restore what an earlier process saved; returns the step that it had reached, 0 for a new run.
+
+        Raises `DamagedModelError` when that is another model's, or lacks something.
+        """
         if self.job.resumed is None:
             return 0
-        tensors, numbers = self.job.resumed
+        try:
+            return self._restore(*self.job.resumed)
+        except torch.OutOfMemoryError:
+            raise
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise DamagedModelError(
+                f"{self.folder / store.STATE} is damaged: {type(error).__name__}: {' '.join(str(error).split())[:200]}."
+            ) from error
+
+    def _restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> int:
         self.optimizer.restore({n.removeprefix(_OPTIMIZER): t for n, t in tensors.items() if n.startswith(_OPTIMIZER)})
         torch.set_rng_state(tensors["random.cpu"].cpu())
         if self.job.device == "cuda" and "random.cuda" in tensors:

@@ -22,6 +22,7 @@ from torch import Tensor
 from engine.config import to_table
 from engine.errors import OutOfMemoryError, StorageError
 from engine.events import Checkpoint, End, Eval, Event, Pause, Resume, Sample, Start, Step, Warning, to_json
+from engine.files import storage_error
 from engine.generation.language_model import LanguageModel
 from engine.model.evaluate import Evaluation
 from engine.store import checkpoint as store
@@ -164,7 +165,8 @@ class Trainer:
             raise
         finally:
             if self.log is not None:
-                self.log.close()
+                with contextlib.suppress(OSError):  # what a full disk did not take
+                    self.log.close()
 
     def _save_what_is_whole(self, error: BaseException) -> None:
         """In the middle of an update the weights are neither old nor new: then the last save stands. So it does where
@@ -332,11 +334,19 @@ class Trainer:
         yield from self._final_evaluation()
         if not self.budget.sampled(state.step):
             yield self._sample()
+        self._save_result()
         if self.config.moments:
             yield from self._keep_moment()
-        state.save(finished=True)
         yield Checkpoint(elapsed=self.clock(), step=state.best_step, kind="best", path=str(self.folder / store.WEIGHTS))
         yield self._end(reason)
+
+    def _save_result(self) -> None:
+        """Save for good. Where the disk is full the earlier moments make room: the result is worth more than they."""
+        try:
+            self.state.save(finished=True)
+        except StorageError:
+            store.drop_moments(self.folder)
+            self.state.save(finished=True)
 
     def _final_evaluation(self) -> Iterator[Event]:
         """Measure the last weights and, if an earlier moment was better on the quick windows, that one too, on as
@@ -384,8 +394,13 @@ class Trainer:
 
     def _open_log(self, resumed_from: int) -> None:
         path = self.folder / LOG
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.log = path.open("a" if resumed_from else "w", encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.log = path.open("a" if resumed_from else "w", encoding="utf-8")
+            if resumed_from and not _ends_in_a_line(path):  # its process was killed
+                self.log.write("\n")
+        except OSError as error:
+            raise storage_error(path, error) from error
         if not resumed_from:
             for event in self.early:
                 self._record(event)
@@ -396,3 +411,10 @@ class Trainer:
             with contextlib.suppress(OSError):
                 self.log.write(to_json(event) + "\n")
                 self.log.flush()
+
+
+def _ends_in_a_line(path: Path) -> bool:
+    """Whether the last line of a file is whole."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 1))
+        return file.read(1) in (b"", b"\n")
