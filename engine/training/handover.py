@@ -6,6 +6,7 @@ with, its state. On several machines `GPT_TUI_HOME` therefore names one folder t
 
 from __future__ import annotations
 
+import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,14 @@ def give(job: Job, ranks: Ranks, control: Control) -> None:
 def take(ranks: Ranks, control: Control) -> Job:
     """The others' part: wait for the job, and open what belongs to it. Raises what another process failed with."""
     told = ranks.read(_JOB, control)
+    for path in (told["folder"], told["tokens"]["path"]):
+        if not Path(path).exists():
+            raise StorageError(
+                f"{path}: {platform.node()} does not see it. All machines of a training need one GPT_TUI_HOME, in a "
+                "folder that they share."
+            )
     ranks.take_device(told["device"])
-    try:
-        job = _opened(told)
-    except OSError as error:
-        raise StorageError(
-            f"Process {ranks.rank} cannot read {error.filename}: all processes of a training need one GPT_TUI_HOME, "
-            "in a folder that all machines see."
-        ) from error
+    job = _opened(told)
     ranks.post(_READY.format(rank=ranks.rank), True)
     ranks.read(_GO, control)
     return job

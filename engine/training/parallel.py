@@ -34,6 +34,7 @@ from engine.errors import ConfigError, DeviceError, PeerError, RequestError, Tra
 from engine.model.device import resolve_device
 from engine.training.control import Control
 from engine.training.planner import Machine
+from engine.training.steps import random_states, restore_random_states
 
 PATIENCE = timedelta(days=30)
 """How long the others wait for rank 0's next word: it may sample, save, or be paused."""
@@ -235,14 +236,11 @@ class Ranks:
         """Give every process rank 0's random state."""
         if not self.several:
             return
-        states = [(torch.get_rng_state, torch.set_rng_state)]
-        if device == "cuda":
-            states.append((torch.cuda.get_rng_state, torch.cuda.set_rng_state))
-        for get, set_ in states:
-            state = get()  # on the CPU, whatever it is the state of
-            with _talking():
+        states = random_states(device)
+        with _talking():
+            for state in states:
                 dist.broadcast(state, 0, group=self._orders)
-            set_(state)
+        restore_random_states(states)
 
     # Beginning and end
 

@@ -58,6 +58,18 @@ def with_noise(ids: Tensor, share: float, vocab_size: int, *, rank: int = 0, wor
     return torch.where(chances < share, others, ids)
 
 
+def random_states(device: str) -> list[Tensor]:
+    """The states of the CPU's random numbers and, where that computes, of the GPU's; both lie on the CPU."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if device == "cuda" else [])]
+
+
+def restore_random_states(states: list[Tensor]) -> None:
+    """Go on with random numbers where `random_states` was taken."""
+    torch.set_rng_state(states[0])
+    for state in states[1:]:
+        torch.cuda.set_rng_state(state)
+
+
 def synchronize(device: str) -> None:
     """Wait for what the device still computes, so that a clock reads right."""
     if device == "cuda":

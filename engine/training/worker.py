@@ -21,7 +21,7 @@ from engine.training.optim import rate_scale
 from engine.training.parallel import RankLost, Ranks
 from engine.training.preparation import Job
 from engine.training.state import TrainingState
-from engine.training.steps import DTYPES, Threads, make_step, with_noise
+from engine.training.steps import DTYPES, Threads, make_step, random_states, restore_random_states, with_noise
 
 _END = "end"
 
@@ -49,7 +49,7 @@ class Worker:
         self.rate = 0.0
         self.updating = False
         """Whether the weights are just being changed: then they are neither the old nor the new."""
-        self._begun = (state.step, state.tokens, state.batches.state())
+        self._begun = self._position()
         self._dismissed = not ranks.several
 
     # Rank 0
@@ -82,11 +82,15 @@ class Worker:
                 self._tell(Order.END)
 
     def take_back(self) -> None:
-        """Forget of a step that was broken off what it had read, so that it is read again."""
-        step, tokens, position = self._begun
+        """Forget of a step that was broken off what it had read and drawn, so that it is taken again as it was."""
+        step, tokens, batches, random = self._begun
         if step == self.state.step and not self.updating:
             self.state.tokens = tokens
-            self.state.batches.restore(position)
+            self.state.batches.restore(batches)
+            restore_random_states(random)
+
+    def _position(self) -> tuple[int, int, dict[str, int], list[Tensor]]:
+        return self.state.step, self.state.tokens, self.state.batches.state(), random_states(self.job.device)
 
     def _tell(self, order: Order, value: float = 0.0, exact: bool = False) -> None:
         _, stopping = self.ranks.order([order, value, exact], self.control.stopping)
@@ -117,7 +121,7 @@ class Worker:
         """One step on this process's part of each batch, at that progress of the budget, else at what it is then."""
         state, config, ranks = self.state, self.config, self.ranks
         flat = state.flat
-        self._begun = (state.step, state.tokens, state.batches.state())
+        self._begun = self._position()
         flat.grad.zero_()
         loss = torch.zeros((), device=flat.data.device)
         if self.job.model.config.dropout:

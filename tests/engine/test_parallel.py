@@ -233,7 +233,8 @@ def test_a_wrong_request_is_told_once(prose: Path, home: Path, setting: str, wor
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the processes are found in /proc")
 def test_a_process_that_dies_leaves_a_model_to_go_on_with(prose: Path, home: Path) -> None:
-    run = _together(prose, "--name", "mine", "--steps", STEPS, settings=_settings())
+    settings = _settings(["token_noise=0.1"])
+    run = _together(prose, "--name", "mine", "--steps", STEPS, settings=settings)
     run.until(step=10)
     os.kill(run.pid(rank=1), signal.SIGKILL)
     error = run.finish()
@@ -241,7 +242,7 @@ def test_a_process_that_dies_leaves_a_model_to_go_on_with(prose: Path, home: Pat
     assert len(run.lines(error)) == 1
     assert "--resume --name mine" in run.lines(error)[0]
     assert checkpoint.load_state(home / "models/mine")[2]["step"] >= 10
-    whole = _alone(prose, name="whole", steps=STEPS, settings=_settings())[-1]
+    whole = _alone(prose, name="whole", steps=STEPS, settings=settings)[-1]
     end = _alone(name="mine", resume=True)[-1]
     assert isinstance(end, End)
     assert isinstance(whole, End)
