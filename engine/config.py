@@ -54,7 +54,7 @@ class ModelConfig:
     norm_eps: float = setting(1e-5, "Small number in the norms' division.", gt=0.0, le=0.01)
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        check_fields(self)
         set_ = object.__setattr__
         if self.family == "gpt2":
             set_(self, "qk_norm", False)
@@ -153,7 +153,7 @@ class TrainConfig:
     threads: int = setting(0, "CPU threads; 0: measured.", ge=0, le=1024)
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        check_fields(self)
         given = [name for name in ("minutes", "steps", "epochs") if getattr(self, name)]
         if len(given) > 1:
             raise ConfigError(f"{' and '.join(given)}: give one budget, not {len(given)}.")
@@ -185,7 +185,7 @@ class SampleConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
-        _check_fields(self)
+        check_fields(self)
         if any(not text for text in self.stop):
             raise ConfigError("stop: an empty text would stop at once; leave it out.")
 
@@ -259,8 +259,8 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _check_fields(config: Any) -> None:
-    """Types, finiteness and bounds of every field, each failure in one line that names the field."""
+def check_fields(config: Any) -> None:
+    """Types, finiteness and bounds of every field, each failure in one line that names the field. Raises `ConfigError`."""
     kind: Any = type(config)
     hints = _hints(kind)
     for f in fields(config):
@@ -270,6 +270,10 @@ def _check_fields(config: Any) -> None:
         kinds = [
             k for k in (get_args(hints[f.name]) or (hints[f.name],)) if isinstance(k, type) and k is not type(None)
         ]
+        if get_origin(hints[f.name]) is dict:
+            if not isinstance(value, dict):
+                raise ConfigError(f"{f.name}: {value!r} is not a table.")
+            continue
         if get_origin(hints[f.name]) is tuple:
             if not all(isinstance(item, str) for item in value):
                 raise ConfigError(f"{f.name}: {value!r} is not a list of texts.")

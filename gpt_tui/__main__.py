@@ -15,9 +15,14 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 def main() -> None:
     try:
-        from gpt_tui import cli
+        if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():  # no command line to read: straight in
+            from gpt_tui.app import run
 
-        status = cli.run(sys.argv[1:], began=BEGAN)
+            status = run()
+        else:
+            from gpt_tui import cli
+
+            status = cli.run(sys.argv[1:], began=BEGAN)
     except KeyboardInterrupt:  # before there was anything to interrupt
         status = 130
     sys.exit(status)
