@@ -204,10 +204,11 @@ class FastStep:
         scale = _rms(x, config.norm_eps)
         normed = (x * scale).to(dtype)
         probabilities = torch.softmax(torch.mm(normed, self.head.t()), dim=-1)  # (N, V)
-        at = targets[:, None]
-        chosen = probabilities.gather(1, at)
-        loss = -chosen.float().clamp_min_(1e-30).log_().mean()
-        probabilities.scatter_add_(1, at, torch.full_like(chosen, -1.0))  # now the logits' gradient, times N
+        flat = probabilities.view(-1)
+        at = torch.arange(N, device=x.device).mul_(config.vocab_size).add_(targets)
+        chosen = flat.index_select(0, at)
+        loss = -chosen.float().clamp_min(1e-30).log_().mean()
+        flat.index_copy_(0, at, chosen.sub_(1.0))  # now the logits' gradient, times N; scatter_add_ would cost 12 ms
         dnormed = torch.mm(probabilities, self.head).float().div_(N)
         dhead = torch.mm(probabilities.t(), normed).float().div_(N)  # of the folded head
         head = "embedding.weight" if config.tie_embeddings else "head.weight"
