@@ -24,7 +24,7 @@ from engine.training.optim import FlatParameters
 
 def supports(config: ModelConfig) -> bool:
     """Whether a model of this shape can be trained by this step."""
-    return config.family == "qwen3" and config.dropout == 0.0 and config.qk_norm
+    return config.family == "qwen3" and config.qk_norm
 
 
 @dataclass
@@ -57,6 +57,8 @@ class _Saved:
     up: Tensor
     silu: Tensor
     activated: Tensor
+    masks: tuple[Tensor | None, Tensor | None, Tensor | None]
+    """Dropout's: of the attention's weights, of its output, of the feed-forward output; None without dropout."""
 
 
 def _rms(x: Tensor, eps: float) -> Tensor:
@@ -121,6 +123,9 @@ class FastStep:
         B, T = ids.shape
         flat_ids = ids.reshape(-1)
         x = self.embedding.index_select(0, flat_ids).float()  # (N, C) the residual stream stays in float32
+        dropped = self._mask(x.shape)
+        if dropped is not None:
+            x.mul_(dropped)
         saved = []
         for layer in layers:
             x, kept = self._block(x, layer, B, T)
@@ -128,8 +133,17 @@ class FastStep:
         loss, dx = self._head(x, targets.reshape(-1))
         for index in reversed(range(len(layers))):
             dx = self._block_backward(dx, layers[index], saved.pop(), index, B, T)
+        if dropped is not None:
+            dx.mul_(dropped)
         self._gradient("embedding.weight").index_add_(0, flat_ids, dx)
         return loss
+
+    def _mask(self, shape: torch.Size) -> Tensor | None:
+        """What activations are multiplied with under dropout (Srivastava et al. 2014): 0, or 1 / (1 - dropout)."""
+        keep = 1.0 - self.config.dropout
+        if keep == 1.0 or not self.model.training:
+            return None
+        return torch.empty(shape, dtype=self.dtype, device=self.copies.device).bernoulli_(keep).div_(keep)
 
     def _gradient(self, name: str) -> Tensor:
         return self.flat.view(self.flat.grad, name)
@@ -151,15 +165,19 @@ class FastStep:
         key, value = key.reshape(B * H, T, D), value.reshape(B * H, T, D)
         mask = self.mask[:T, :T].expand(B * H, T, T)
         weights = torch.softmax(torch.baddbmm(mask, query, key.mT), dim=-1)  # (B * H, T, T)
-        mixed = torch.bmm(weights, value).view(B, H, T, D).transpose(1, 2).reshape(B * T, H * D)
-        x = x + torch.mm(mixed, layer.output.t())
+        masks = (self._mask(weights.shape), self._mask(x.shape), self._mask(x.shape))
+        dropped = weights if masks[0] is None else weights * masks[0]
+        mixed = torch.bmm(dropped, value).view(B, H, T, D).transpose(1, 2).reshape(B * T, H * D)
+        attended = torch.mm(mixed, layer.output.t())
+        x = x + (attended if masks[1] is None else attended.mul_(masks[1]))
         ff_scale = _rms(x, config.norm_eps)
         ff_normed = (x * ff_scale).to(dtype)
         up = torch.mm(ff_normed, layer.up.t())  # (N, 2F): gate, up
         gate, linear = up.chunk(2, dim=-1)
         silu = F.silu(gate)
         activated = silu * linear
-        x = x + torch.mm(activated, layer.down.t())
+        fed = torch.mm(activated, layer.down.t())
+        x = x + (fed if masks[2] is None else fed.mul_(masks[2]))
         return x, _Saved(
             normed,
             scale,
@@ -175,6 +193,7 @@ class FastStep:
             up,
             silu,
             activated,
+            masks,
         )
 
     def _rotate(self, x: Tensor, layer: _Layer, T: int) -> Tensor:
@@ -232,7 +251,8 @@ class FastStep:
         H, K, D = config.n_head, config.n_kv_head, config.head_dim
         prefix = f"blocks.{index}."
 
-        d = dx.to(dtype)
+        weights_mask, attention_mask, feed_forward_mask = kept.masks
+        d = dx.to(dtype) if feed_forward_mask is None else dx.to(dtype) * feed_forward_mask
         self._gradient(prefix + "feed_forward.down.weight").add_(torch.mm(d.t(), kept.activated))
         dactivated = torch.mm(d, layer.down)  # (N, F)
         gate, linear = kept.up.chunk(2, dim=-1)
@@ -246,11 +266,15 @@ class FastStep:
         )
         dx = dx + self._norm_backward(torch.mm(dup, layer.up).float(), kept.ff_normed, kept.ff_scale)
 
-        d = dx.to(dtype)
+        d = dx.to(dtype) if attention_mask is None else dx.to(dtype) * attention_mask
         self._gradient(prefix + "attention.output.weight").add_(torch.mm(d.t(), kept.mixed))
         dmixed = torch.mm(d, layer.output).view(B, T, H, D).transpose(1, 2).reshape(B * H, T, D)
-        dvalue = torch.bmm(kept.weights.mT, dmixed)
         dweights = torch.bmm(dmixed, kept.value.mT)
+        if weights_mask is None:
+            dvalue = torch.bmm(kept.weights.mT, dmixed)
+        else:
+            dvalue = torch.bmm((kept.weights * weights_mask).mT, dmixed)
+            dweights.mul_(weights_mask)
         dscores = torch._softmax_backward_data(dweights, kept.weights, -1, dtype)
         dquery = torch.bmm(dscores, kept.key)
         dkey = torch.bmm(dscores.mT, kept.query)

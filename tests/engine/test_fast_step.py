@@ -54,6 +54,34 @@ def test_bfloat16_gradients_are_autograds_up_to_its_rounding() -> None:
     assert max(apart.values()) < 0.1  # 8 bits of mantissa through two blocks and back
 
 
+def test_dropout_has_the_gradients_of_its_own_loss() -> None:
+    """The same random numbers drop the same activations, so the loss along the gradient must change as it says."""
+    torch.manual_seed(3)
+    model = GPT(ModelConfig(vocab_size=60, block_size=12, n_layer=2, n_embd=32, n_head=2, dropout=0.3))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    flat = FlatParameters(model)
+    step = FastStep(model, flat, torch.float32)
+    ids, targets = torch.randint(0, 60, (2, 4, 12))
+
+    def loss() -> float:
+        torch.manual_seed(8)
+        return float(step(ids, targets))
+
+    loss()
+    direction = flat.grad.clone()
+    distance = 0.01 / float(direction.norm())
+    losses = []
+    for sign in (1, -2):
+        flat.data.add_(direction, alpha=sign * distance)
+        losses.append(loss())
+    slope = (losses[0] - losses[1]) / (2 * distance)
+    assert slope == pytest.approx(float(direction.square().sum()), rel=0.02)
+    model.eval()
+    assert loss() == loss()
+
+
 def test_gradients_add_up() -> None:
     config = SHAPES["grouped"]
     torch.manual_seed(1)
@@ -80,5 +108,5 @@ def test_windows_shorter_than_the_block() -> None:
 
 def test_what_it_does_not_support_is_known() -> None:
     assert not supports(ModelConfig(family="gpt2"))
-    assert not supports(ModelConfig(dropout=0.1))
+    assert supports(ModelConfig(dropout=0.1))
     assert supports(ModelConfig())
