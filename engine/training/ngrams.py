@@ -42,7 +42,7 @@ def _spread(tokens: NDArray[np.integer], most: int) -> NDArray[np.int64]:
 
 def _probabilities(train: NDArray[np.int64], heldout: NDArray[np.int64], vocab: int) -> NDArray[np.float64]:
     """The probability of each token of `heldout` from its third on. Pairs and triples are counted under one number."""
-    pairs = np.unique(train[:-1] * vocab + train[1:], return_counts=True)
+    pairs = np.unique(train[:-2] * vocab + train[1:-1], return_counts=True)  # those that something follows
     triples = np.unique((train[:-2] * vocab + train[1:-1]) * vocab + train[2:], return_counts=True)
 
     followers = np.unique(triples[0] // vocab, return_counts=True)  # different tokens after each pair
