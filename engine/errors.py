@@ -49,5 +49,9 @@ class OutOfMemoryError(TrainingError):
     """The device's memory does not hold this model with this batch size."""
 
 
+class GeneratorLostError(EngineError):
+    """The generator's process is gone; its client's `restart` brings it back."""
+
+
 class PeerError(TrainingError):
     """Another process of the same training failed, and that one tells why: this one ends with it."""

@@ -14,16 +14,19 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from engine import locations
 from engine.errors import BusyError, EngineError, ModelNotFoundError, StorageError
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 _TEMPORARY = ".tmp-"
+_ABANDONED = 86_400.0  # seconds after which nobody is building a folder any more
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
@@ -58,6 +61,56 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def building(folder: Path) -> Iterator[Path]:
+    """Make a folder whole: yields a new one beside `folder`, which takes that name when the block ends well.
+
+    Raises `StorageError` when the disk refuses, or `folder` is there by then; nothing is left beside it.
+    """
+    _remove_abandoned(folder.parent)
+    temporary = folder.with_name(f"{_TEMPORARY}{uuid.uuid4().hex[:12]}-{folder.name}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for path in temporary.rglob("*"):
+            if path.is_file():
+                with path.open("rb+") as written:
+                    os.fsync(written.fileno())
+        if folder.exists():  # an empty one would be replaced without a word
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        temporary.rename(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_abandoned(root: Path) -> None:
+    """Delete folders that a killed process left half-built in `root`."""
+    with contextlib.suppress(OSError):
+        for path in root.glob(f"{_TEMPORARY}*"):
+            if path.is_dir() and time.time() - path.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def copy_files(source: Path, target: Path, *, leave_out: Collection[str] = ()) -> None:
+    """Copy what lies in a folder, and below it, into another, without half-written files and those of `leave_out`.
+
+    Raises `StorageError`.
+    """
+    path = source
+    try:
+        for path in sorted(source.rglob("*")):
+            copy = target / path.relative_to(source)
+            if path.is_dir():
+                copy.mkdir(exist_ok=True)
+            elif path.name not in leave_out and not path.name.startswith(_TEMPORARY):
+                shutil.copyfile(path, copy)
+    except OSError as error:
+        raise storage_error(target / path.relative_to(source), error) from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace the file's content by `text` in UTF-8, newlines as they are."""
     with replacing(path) as temporary:
@@ -86,6 +139,16 @@ def remove_leftovers(folder: Path, *, older_than: float = 0.0) -> None:
                 path.unlink()
 
 
+LOCK_FILES = ("lock", "lock.json")
+"""What a `ModelLock` keeps in the folder."""
+
+
+def _file_lock(folder: Path, **options: Any) -> BaseFileLock:
+    from filelock import FileLock  # here, as few who import this file lock anything, and it takes its time
+
+    return FileLock(str(folder / "lock"), **options)
+
+
 class ModelLock:
     """The right to change a model's folder: one process at a time. The operating system lets go of it when the
     process dies.
@@ -95,14 +158,14 @@ class ModelLock:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock = FileLock(str(folder / "lock"), thread_local=False)  # what one thread began another may end
+        self._lock = _file_lock(folder, thread_local=False)  # what one thread began another may end
         self._owner = folder / "lock.json"
 
     def acquire(self) -> ModelLock:
         """Raises `BusyError` when another live process holds it."""
         try:
             self._lock.acquire(timeout=0)
-        except Timeout:
+        except TimeoutError:  # filelock's own is one
             who = self.holder() or "another process"
             raise BusyError(f"{self.folder.name}: {who} is changing this model. Wait, or stop it first.") from None
         except OSError as error:
@@ -133,9 +196,9 @@ class ModelLock:
         if not (self.folder / "lock").exists():
             return False
         try:
-            with FileLock(str(self.folder / "lock"), timeout=0):
+            with _file_lock(self.folder, timeout=0):
                 return False
-        except Timeout:
+        except TimeoutError:
             return True
         except OSError:
             return False

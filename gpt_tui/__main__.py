@@ -4,6 +4,7 @@ import time
 
 BEGAN = time.monotonic()
 
+import gc  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 
@@ -16,6 +17,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 def main() -> None:
     try:
         if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():  # no command line to read: straight in
+            gc.disable()  # the app lets it go on when its first frame stands
             from gpt_tui.app import run
 
             status = run()
@@ -24,6 +26,7 @@ def main() -> None:
 
             status = cli.run(sys.argv[1:], began=BEGAN)
     except KeyboardInterrupt:  # before there was anything to interrupt
+        sys.stderr.write("gpt-tui: interrupted.\n")
         status = 130
     sys.exit(status)
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.screen import Screen
 
-from gpt_tui import navigation, settings, themes
+from gpt_tui import navigation, settings
 from gpt_tui.generating import Generator
+from gpt_tui.preferences import Preferring
+from gpt_tui.steady import Steady, last_words
+from gpt_tui.terminal import FAILED, say
+from gpt_tui.watching import Watcher
 
 
 @dataclass
@@ -64,6 +69,15 @@ def _chat(services: Services) -> Screen[Any]:
     return ChatScreen(services)
 
 
+_BEGINNINGS: dict[type, str] = {
+    navigation.OpenLibrary: "library",
+    navigation.OpenCorpora: "corpora",
+    navigation.OpenTraining: "training",
+    navigation.OpenCompose: "compose",
+    navigation.OpenChat: "chat",
+}
+"""The places that the app can begin at."""
+
 PLACES: dict[str, Callable[[Services], Screen[Any]]] = {
     "library": _library,
     "corpora": _corpora,
@@ -74,7 +88,13 @@ PLACES: dict[str, Callable[[Services], Screen[Any]]] = {
 """The places that one goes to and fro between, each kept as it was left. Imported when they are first opened."""
 
 
-class GptTui(App[None]):
+def _everything() -> type[Provider]:
+    from gpt_tui.palette import Everything
+
+    return Everything
+
+
+class GptTui(Steady, Preferring):
     """gpt-tui, the app."""
 
     TITLE = "gpt-tui"
@@ -88,45 +108,59 @@ class GptTui(App[None]):
     VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (24, "-tall")]
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_everything}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "open('Help')", "Help", id="app.help", tooltip="What every key does here."),
+        Binding(
+            "f1,question_mark", "open('Help')", "Help", id="app.help", tooltip="What every key does here, and words."
+        ),
+        Binding(
+            "ctrl+p",
+            "command_palette",
+            "Everything",
+            id="app.palette",
+            show=False,
+            priority=True,
+            tooltip="Find anything that can be done, by its name.",
+        ),
         Binding("f2", "place('library')", "Library", id="app.library", show=False, tooltip="Your models."),
         Binding("f3", "place('corpora')", "New model", id="app.corpora", show=False, tooltip="Train a new model."),
         Binding("f4", "place('training')", "Training", id="app.training", show=False, tooltip="Watch a model learn."),
         Binding("f5", "place('compose')", "Compose", id="app.compose", show=False, tooltip="Write with a model."),
         Binding("f6", "place('chat')", "Chat", id="app.chat", show=False, tooltip="Talk with a model."),
-        Binding("f9", "open('Settings')", "Settings", id="app.settings", show=False, tooltip="Colours, defaults, keys."),
-        Binding("f12", "open('Diagnostics')", "Diagnostics", id="app.diagnostics", show=False, tooltip="What runs here."),
+        Binding(
+            "f9", "open('Settings')", "Settings", id="app.settings", show=False, tooltip="Colours, defaults, keys."
+        ),
+        Binding(
+            "f12", "open('Diagnostics')", "Diagnostics", id="app.diagnostics", show=False, tooltip="What runs here."
+        ),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", show=False, priority=True, tooltip="Leave; trainings go on."),
     ]
 
     def __init__(self, first: navigation.Open | None = None, services: Services | None = None) -> None:
         """`first`: where to begin, else the library."""
-        self.services = services if services is not None else Services()
-        super().__init__()
         self._first = first
+        self.DEFAULT_MODE = _BEGINNINGS.get(type(first), "library")  # made at once, with no empty screen before it
+        super().__init__(services if services is not None else Services())
+        self.watcher = Watcher(self)
         for name, make in PLACES.items():
             self.add_mode(name, lambda make=make: make(self.services))
-        for theme in themes.OWN:
-            self.register_theme(theme)
-        self._apply_settings()
 
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        return themes.variables(self.current_theme)
+    def get_key_display(self, binding: Binding) -> str:
+        """Keys as they stand on the keyboard: F1, Enter."""
+        shown = super().get_key_display(binding).replace("⏎", "enter")
+        return shown.upper() if shown[:1] == "f" and shown[1:].isdigit() else shown
 
     def on_mount(self) -> None:
-        self.switch_mode("library")
+        self.watcher.start()
         if self._first is not None:
-            self.post_message(self._first)
+            if type(self._first) in _BEGINNINGS:
+                self.screen.call_after_refresh(self.screen.show, self._first)  # type: ignore[attr-defined]
+            else:
+                self.post_message(self._first)
 
     async def on_unmount(self) -> None:
+        self.watcher.stop()
         await self.services.generator.close()
-
-    def _apply_settings(self) -> None:
-        chosen = self.services.settings
-        if chosen.app_theme in self.available_themes:
-            self.theme = chosen.app_theme
-        self.set_keymap(chosen.keys)
 
     # Places
 
@@ -162,24 +196,36 @@ class GptTui(App[None]):
         await self.switch_mode(place)
         self.screen.call_after_refresh(self.screen.show, message)  # type: ignore[attr-defined]
 
-    def on_open_settings(self) -> None:
+    def on_open_settings(self, message: navigation.OpenSettings) -> None:
         from gpt_tui.screens.settings import SettingsScreen
 
-        self.push_screen(SettingsScreen(self.services))
+        self._look_at(SettingsScreen(self.services, message.name))
 
     def on_open_help(self) -> None:
         from gpt_tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.screen))
+        if not isinstance(self.screen, HelpScreen):
+            self._look_at(HelpScreen(self.services, self.screen))
 
     def on_open_diagnostics(self) -> None:
         from gpt_tui.screens.diagnostics import DiagnosticsScreen
 
-        self.push_screen(DiagnosticsScreen(self.services))
+        self._look_at(DiagnosticsScreen(self.services))
+
+    def _look_at(self, aside: Screen[None]) -> None:
+        """Lay a screen over the place; over one of its own kind, in that one's stead."""
+        if type(self.screen) is type(aside):
+            self.pop_screen()
+        self.push_screen(aside)
 
 
 def run(first: navigation.Open | None = None) -> int:
     """Run the app to its end, beginning at `first`, else in the library; returns the exit status."""
-    app = GptTui(first)
-    app.run()
+    gc.disable()  # until the first frame stands
+    try:
+        app = GptTui(first)
+        app.run()
+    except Exception as error:  # before there was an app to say it
+        say(last_words(error))
+        return FAILED
     return app.return_code or 0

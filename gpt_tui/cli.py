@@ -186,6 +186,61 @@ def generate(
     )
 
 
+@app.command("write", epilog=examples("write novel.md", "write novel.md --model novel", "write"))
+def write_in_app(
+    file: options.OwnFile = None, model: options.ForWriting = None, checkpoint: options.Checkpoint = "best"
+) -> int:
+    """Open the app on a text of yours, to write it with a model."""
+    if file is not None and str(file) == "-":
+        raise ConfigError("-: the app writes files; gpt-tui generate goes on from standard input.")
+    if file is not None:
+        from gpt_tui.own_file import resolve
+
+        file = resolve(file)
+    if model is not None:
+        from engine.store.models import find, read_record
+
+        read_record(find(model))
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigError("write: the app needs a terminal to be shown on.")
+
+    from gpt_tui import app as screen
+    from gpt_tui.navigation import OpenCompose
+
+    return screen.run(OpenCompose(file=file, model=model, checkpoint=checkpoint))
+
+
+@app.command(
+    epilog=examples(
+        "chat dialogues",
+        "chat dialogues --as Wren --with Felix",
+        "chat novel --temperature 0.9",
+    )
+)
+def chat(
+    model: options.Model,
+    you: options.As = "",
+    them: options.With = "",
+    max_new_tokens: options.ReplyTokens = None,
+    temperature: options.ReplyTemperature = None,
+    top_k: options.ReplyTopK = None,
+    top_p: options.TopP = None,
+    min_p: options.ReplyMinP = None,
+    repetition_penalty: options.RepetitionPenalty = None,
+    seed: options.Seed = None,
+    checkpoint: options.Checkpoint = "best",
+) -> int:
+    """Talk with a model, line by line, without taking over the screen."""
+    choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+    limits = {"max_new_tokens": max_new_tokens, "repetition_penalty": repetition_penalty, "seed": seed}
+    settings = given({**choice, **limits})
+    checked(SampleConfig, settings)
+
+    from gpt_tui.chatting import chat as talk
+
+    return talk(model, you=you, them=them, checkpoint=checkpoint, settings=settings)
+
+
 @app.command("eval", epilog=examples("eval novel", "eval novel sequel.txt --json"))
 def evaluate(model: options.Model, texts: options.EvalTexts = None, json: options.Json = False) -> None:
     """Measure how well a model predicts a text: bits per byte, loss, perplexity."""
@@ -279,19 +334,32 @@ def corpora(json: options.Json = False) -> None:
         print_corpora(console_on(sys.stdout), catalog(), used)
 
 
-@app.command(epilog=examples("export novel --format hf novel-hf/"))
+@app.command(epilog=examples("export novel --format hf novel-hf/", "export novel --format gguf novel.gguf"))
 def export(model: options.Model, destination: options.Destination, format: options.Format) -> None:
     """Take a model elsewhere."""
-    if format != "hf":
-        raise ConfigError(f"--format: {format!r} is not known; there is: hf.")
+    readers = {"hf": "as transformers loads it", "gguf": "as llama.cpp runs it"}
+    if format not in readers:
+        raise ConfigError(f"--format: {format!r} is not known; there are: {', '.join(readers)}.")
     from engine.store.models import find
 
     folder = find(model)
     with held_back():
-        from engine.store.formats.hugging_face import export as export_hugging_face
+        from engine.store.formats import gguf, hugging_face
 
-    export_hugging_face(folder, destination)
-    print(f"{model} lies in {destination} now, as transformers loads it.")
+    (gguf.export if format == "gguf" else hugging_face.export)(folder, destination)
+    print(f"{model} lies in {destination} now, {readers[format]}.")
+
+
+@app.command("import", epilog=examples("import novel-hf/", "import ~/models/SmolLM2-135M --name smol"))
+def import_(source: options.Source, name: options.ImportName = None) -> None:
+    """Bring a model in from elsewhere."""
+    if name is not None:
+        name = _checked_name("--name", name)
+    with held_back():
+        from engine.store.importing import import_model
+
+    folder = import_model(source, name=name)
+    print(f'{folder.name} is here now. Write with it: gpt-tui generate {quoted(folder.name)} "Once upon a time"')
 
 
 @app.command(epilog=examples("bench", "bench generate", "bench train --json"))

@@ -6,10 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from engine.generation.protocol import GeneratorClient
-
 if TYPE_CHECKING:
-    from engine.generation.protocol import Loaded
+    from engine.generation.protocol import GeneratorClient, Loaded
 
 
 class Generator:
@@ -19,15 +17,24 @@ class Generator:
     """
 
     def __init__(self, device: str = "auto") -> None:
-        self.client = GeneratorClient()
+        self._client: GeneratorClient | None = None
         self.device = device
         self._settling = asyncio.Lock()
         self._held: tuple[str, str] | None = None
 
     @property
+    def client(self) -> GeneratorClient:
+        """What speaks to its process; imported when it is first needed, for which the first frame does not wait."""
+        if self._client is None:
+            from engine.generation.protocol import GeneratorClient
+
+            self._client = GeneratorClient()
+        return self._client
+
+    @property
     def model(self) -> Loaded | None:
         """What it holds now."""
-        return self.client.model if self.client.alive else None
+        return self._client.model if self._client is not None and self._client.alive else None
 
     async def ready(
         self, model: str, checkpoint: str = "best", *, anew: bool = False, progress: Callable[[str], None] | None = None
@@ -50,4 +57,5 @@ class Generator:
         return self.client
 
     async def close(self) -> None:
-        await self.client.close()
+        if self._client is not None:
+            await self._client.close()

@@ -1,10 +1,15 @@
-"""What a screen says when the user goes somewhere else: messages that the app answers by showing another place."""
+"""What screens and the app say to each other: that the user goes somewhere else, which the app answers by showing
+another place; that a setting shall change, and that it has."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
+
+if TYPE_CHECKING:
+    from gpt_tui.settings import Settings
 
 
 class Open(Message):
@@ -54,7 +59,11 @@ class OpenChat(Open):
 
 
 class OpenSettings(Open):
-    """The settings."""
+    """The settings; with a name, at that one."""
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__()
+        self.name = name
 
 
 class OpenHelp(Open):
@@ -63,3 +72,27 @@ class OpenHelp(Open):
 
 class OpenDiagnostics(Open):
     """Versions, device, folders and the last lines of the log."""
+
+
+class ChangeSetting(Message):
+    """A setting shall have that value, or its default again (None). Any screen may say it; the app keeps it."""
+
+    def __init__(self, name: str, value: Any) -> None:
+        super().__init__()
+        self.name, self.value = name, value
+
+
+class ChangeKey(Message):
+    """What has that id shall be done by that key, or by its own again (None)."""
+
+    def __init__(self, identity: str, key: str | None) -> None:
+        super().__init__()
+        self.identity, self.key = identity, key
+
+
+class SettingsChanged(Message, bubble=False):
+    """Settings have changed: those of these names. Every screen is told, shown or not."""
+
+    def __init__(self, names: frozenset[str], settings: Settings) -> None:
+        super().__init__()
+        self.names, self.settings = names, settings

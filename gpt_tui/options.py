@@ -113,6 +113,18 @@ Samples = Annotated[int, option("--samples", "How many continuations, written si
 Checkpoint = Annotated[
     str, option("--checkpoint", "The model as it was after a step; `gpt-tui show` lists them.", "STEP|best|last")
 ]
+OwnFile = Annotated[
+    Path | None, argument("FILE", "A text file of yours; a new one is written when you save. Without it: the last draft.")
+]
+ForWriting = Annotated[
+    str | None, option("--model", "Write with this model. Without it: the one that was written with last.", "MODEL")
+]
+As = Annotated[str, option("--as", "Your own name. Without it: one of the model's text.", "NAME")]
+With = Annotated[str, option("--with", "Whom you talk with: a speaker of the model's text, or any name.", "NAME")]
+ReplyTokens = Annotated[int | None, setting(SampleConfig, "max_new_tokens", "N", default="120")]
+ReplyTemperature = Annotated[float | None, setting(SampleConfig, "temperature", "T", default="0.7")]
+ReplyTopK = Annotated[int | None, setting(SampleConfig, "top_k", "K", default="40")]
+ReplyMinP = Annotated[float | None, setting(SampleConfig, "min_p", "P", default="0.05")]
 NoEcho = Annotated[bool, option("--no-echo", "The continuation alone, without the prompt.")]
 Output = Annotated[
     Path | None, option("--output -o", "Write the text to this new file; an old one is refused.", "FILE")
@@ -121,5 +133,13 @@ Output = Annotated[
 EvalTexts = Annotated[
     list[str] | None, argument("TEXT", f"{_TEXT} Without it: the part of its own text that it never saw.")
 ]
-Destination = Annotated[Path, argument("DEST", "A folder that does not exist yet, or is empty.")]
-Format = Annotated[str, option("--format", "hf: a folder that transformers loads.", "hf")]
+Source = Annotated[
+    str, argument("SOURCE", "A folder that transformers wrote (GPT-2, Llama, Qwen3), or a model's folder of gpt-tui.")
+]
+ImportName = Annotated[str | None, option("--name", "The model's name here. Without it: the folder's own.", "NAME")]
+Destination = Annotated[
+    Path, argument("DEST", "hf: a folder that does not exist yet, or is empty; gguf: a file that does not exist yet.")
+]
+Format = Annotated[
+    str, option("--format", "hf: a folder that transformers loads; gguf: a file that llama.cpp runs.", "hf|gguf")
+]

@@ -6,11 +6,11 @@ to `state.toml`. A key that settings.toml sets wins. A value that is wrong is na
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from engine import files, locations
@@ -59,9 +59,21 @@ def spelling(name: str) -> str:
     return name.replace("_", ".", 1)
 
 
+def wrong(name: str, value: Any) -> str:
+    """What is wrong with a value of a setting, in one line; empty when nothing is."""
+    try:
+        Settings(**{name: value})
+    except ConfigError as error:
+        return str(error).partition(":")[2].strip()
+    return ""
+
+
 @dataclass(frozen=True)
 class Loaded:
-    """The settings as they stand, which of them settings.toml fixes, and what is wrong with either file, a line each."""
+    """The settings as they stand, which of them settings.toml fixes, and what is wrong with either file, a line each.
+
+    A key of the keyboard that it fixes stands among `fixed` as `keys.` and its id.
+    """
 
     settings: Settings
     fixed: frozenset[str]
@@ -77,30 +89,58 @@ class State:
     def __init__(self) -> None:
         self.problem = ""
         """Why it could not be read or written, in one line; empty when it could."""
+        self.postpone: Callable[[], None] | None = None
+        """Called when there is something to save, by whoever sees to it that `save` is called soon; None: at once."""
         table = _read(locations.state_file(), self._tell)
         self.settings: dict[str, Any] = _table(table, "settings")
         self.memory: dict[str, Any] = _table(table, "memory")
+        self._changes: dict[tuple[str, str], Any] = {}
+        self._saving = Lock()
 
     def remember(self, key: str, value: Any) -> None:
         """Keep a plain value; None forgets it."""
         if self.memory.get(key) != value:
-            self.memory[key] = value
-            self._save()
+            self._keep("memory", self.memory, key, value)
 
     def set(self, name: str, value: Any) -> None:
         """Keep a setting; None takes the default again."""
-        self.settings[name] = value
-        self._save()
+        self._keep("settings", self.settings, name, value)
 
-    def _save(self) -> None:
+    def set_key(self, identity: str, key: str | None) -> None:
+        """Keep the key of a binding; None takes its own again."""
+        chosen = {**_table(self.settings, "keys"), identity: key}
+        self.set("keys", {name: value for name, value in chosen.items() if value is not None} or None)
+
+    def save(self) -> None:
+        """Write what has changed, over what another app has written meanwhile. It may take a disk's time."""
         import tomli_w
 
-        plain = [{k: v for k, v in table.items() if v is not None} for table in (self.settings, self.memory)]
-        self.problem = ""
-        try:
-            files.write_text(locations.state_file(), tomli_w.dumps({"settings": plain[0], "memory": plain[1]}))
-        except StorageError as error:
-            self._tell(str(error))
+        with self._saving:
+            changes, self._changes = self._changes, {}
+            if not changes:
+                return
+            self.problem = ""
+            table = _read(locations.state_file(), lambda problem: None)
+            kept = {"settings": _table(table, "settings"), "memory": _table(table, "memory")}
+            for (part, key), value in changes.items():
+                kept[part][key] = value
+            plain = {part: {k: v for k, v in values.items() if v is not None} for part, values in kept.items()}
+            try:
+                files.write_text(locations.state_file(), tomli_w.dumps(plain))
+            except StorageError as error:
+                self._changes = {**changes, **self._changes}
+                self._tell(str(error))
+
+    def _keep(self, part: str, values: dict[str, Any], key: str, value: Any) -> None:
+        if value is None:
+            values.pop(key, None)
+        else:
+            values[key] = value
+        self._changes[part, key] = value
+        if self.postpone is not None:
+            self.postpone()
+        else:
+            self.save()
 
     def _tell(self, problem: str) -> None:
         self.problem = problem
@@ -111,29 +151,56 @@ def load(state: State) -> Loaded:
     problems: list[str] = [state.problem] if state.problem else []
     known = {f.name for f in fields(Settings)}
     values: dict[str, Any] = {}
+    keys: dict[str, str] = {}
     for name, value in state.settings.items():
-        if name in known:
-            _take(values, name, value, [])
+        if name == "keys":
+            keys |= _keys(value, "state.toml", problems)
+        elif name in known:
+            _take(values, name, value, "state.toml", problems)
     written = _flat(_read(locations.settings_file(), problems.append), known)
     fixed = set()
     for name, value in written.items():
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            advice = f" Did you mean {spelling(close[0])}?" if close else ""
-            problems.append(f"settings.toml: {spelling(name)}: no such setting.{advice}")
-        elif _take(values, name, value, problems):
+        if name == "keys":
+            chosen = _keys(value, "settings.toml", problems)
+            fixed |= {f"keys.{identity}" for identity in chosen}
+            keys |= chosen
+        elif name not in known:
+            problems.append(f"settings.toml: {spelling(name)}: no such setting.{_nearest(name, known)}")
+        elif _take(values, name, value, "settings.toml", problems):
             fixed.add(name)
-    return Loaded(Settings(**values), frozenset(fixed), tuple(problems))
+    return Loaded(Settings(**values, keys=keys), frozenset(fixed), tuple(problems))
 
 
-def _take(values: dict[str, Any], name: str, value: Any, problems: list[str]) -> bool:
-    try:
-        Settings(**{name: value})
-    except ConfigError as error:
-        problems.append(f"settings.toml: {spelling(name)}:{str(error).partition(':')[2]} The default stands.")
+def _nearest(name: str, known: set[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known - {"keys"}, n=1)
+    return f" Did you mean {spelling(close[0])}?" if close else ""
+
+
+def _take(values: dict[str, Any], name: str, value: Any, file: str, problems: list[str]) -> bool:
+    if problem := wrong(name, value):
+        problems.append(f"{file}: {spelling(name)}: {problem} The default stands.")
         return False
     values[name] = value
     return True
+
+
+def _keys(table: Any, file: str, problems: list[str]) -> dict[str, str]:
+    """The keys that a file chooses, by the id of what they do: "compose.continue" = "ctrl+g"; without the quotation
+    marks TOML makes tables of it, which are taken as they were meant."""
+    if not isinstance(table, Mapping):
+        problems.append(f'{file}: keys: it is a table: [keys], and below it lines as "app.help" = "f1".')
+        return {}
+    chosen: dict[str, str] = {}
+    for identity, value in table.items():
+        if isinstance(value, Mapping):
+            chosen |= _keys({f"{identity}.{inner}": item for inner, item in value.items()}, file, problems)
+        elif not isinstance(value, str) or not value.strip():
+            problems.append(f'{file}: keys: {identity}: {value!r} is no key, as "ctrl+g" or "f7". Its own stands.')
+        else:
+            chosen[identity] = value.strip()
+    return chosen
 
 
 def _flat(table: Mapping[str, Any], known: set[str]) -> dict[str, Any]:

@@ -30,9 +30,11 @@ def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet
     `options` are those of `engine.training.trainer.train`. Raises what it raises. Of several processes of one training
     the first speaks; another says only what it alone knows.
     """
+    from engine.training.attended import Attended
     from engine.training.control import Control
 
     control = Control()
+    attended = Attended(texts, options, control) if is_first_process() else None
     report = choose_report(name=options.get("name") or "", json=json, quiet=quiet)
     start = end = None
     with Interrupts(control.stop) as interrupts:
@@ -43,7 +45,9 @@ def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet
                 for event in train(*texts, **options, control=control, began=began):
                     start = event if isinstance(event, events.Start) else start
                     end = event if isinstance(event, events.End) else end
-                    report.stopping = interrupts.heard > 0
+                    if attended is not None:
+                        attended.note(event)
+                    report.stopping = interrupts.heard > 0 or control.stopping
                     try:
                         report.show(event)
                     except OSError as error:  # its reader has left, or the terminal was closed: stop, and save
@@ -53,6 +57,8 @@ def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet
                         report = QuietReport()
                         control.stop()
         except BaseException as error:
+            if attended is not None:
+                attended.conclude(error)
             if not isinstance(error, KeyboardInterrupt) and interrupts.heard < 2:
                 if not is_first_process() and not isinstance(error, RequestError | PeerError):
                     say(str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}")
@@ -60,6 +66,9 @@ def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet
             name = start.name if start is not None else None
             complain(f"given up; {_how_to_go_on(name)}" if name else "interrupted before training began.")
             return INTERRUPTED
+    if attended is not None and attended.conclude() and end is not None:
+        complain(f"discarded, as was asked elsewhere. Bring it back with: gpt-tui restore {quoted(end.name)}")
+        return INTERRUPTED
     return _conclude(end, json=json, quiet=quiet) if end is not None else INTERRUPTED
 
 

@@ -248,7 +248,7 @@ def open_corpus(texts: Sequence[str | Path], *, stdin: BinaryIO | None = None, s
     if twice:
         notes.append(f"given twice, read once: {', '.join(twice[:3])}")
     sources = [reading.source for reading in readings]
-    return Corpus(_model_name(readings[0].name), sources, documents, notes, smallest)
+    return Corpus(model_name(readings[0].name), sources, documents, notes, smallest)
 
 
 def _read(text: str | Path, entries: dict[str, CatalogEntry], stdin: BinaryIO | None) -> Reading:
@@ -278,7 +278,7 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _model_name(name: str) -> str:
+def model_name(name: str) -> str:
     """`name` as a model may be called: one that every file system takes, at most 48 characters."""
     name = _SAFE.sub("-", unicodedata.normalize("NFC", name))[:48].strip("-._ ")
     if not name:

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from engine import files
 from engine.data.corpus import Corpus
-from engine.data.encoder import ByteEncoder, Encoder, Workers
+from engine.data.encoder import ByteEncoder, Encoder, WholeEncoder, Workers
 from engine.data.tokenizer import Tokenizer
 from engine.errors import CorpusError
 
@@ -72,8 +72,11 @@ def encode_corpus(
     return data
 
 
-def _encoder(corpus: Corpus, tokenizer: Tokenizer) -> AbstractContextManager[Encoder | ByteEncoder | Workers]:
-    many_cores = corpus.bytes > _LONG and tokenizer.kind != "byte"
+AnyEncoder = Encoder | ByteEncoder | WholeEncoder | Workers
+
+
+def _encoder(corpus: Corpus, tokenizer: Tokenizer) -> AbstractContextManager[AnyEncoder]:
+    many_cores = corpus.bytes > _LONG and tokenizer.kind != "byte" and tokenizer.cuts_as_ours
     return tokenizer.workers() if many_cores else nullcontext(tokenizer.encoder())
 
 
@@ -81,7 +84,7 @@ def _encode(
     file: BinaryIO,
     corpus: Corpus,
     tokenizer: Tokenizer,
-    encoder: Encoder | ByteEncoder | Workers,
+    encoder: AnyEncoder,
     key: dict[str, Any],
     progress: Callable[[float], None],
 ) -> None:

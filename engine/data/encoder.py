@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import IO, TypeVar
 
 import numpy as np
@@ -126,6 +127,28 @@ class ByteEncoder:
         """Each piece with its ids."""
         for piece in pieces:
             yield piece, self.encode(piece.text)
+
+
+class WholeEncoder:
+    """Text → ids by the library alone: for tokenizers of others, who cut texts elsewhere than ours do."""
+
+    _TOGETHER = 16  # pieces that the library has at once, for all cores
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def encode(self, text: str) -> NDArray[np.uint32]:
+        """The ids of `text`, which holds no surrogates."""
+        return np.array(self._tokenizer.encode(text, add_special_tokens=False).ids, dtype=np.uint32)
+
+    def encode_pieces(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, NDArray[np.uint32]]]:
+        """Each piece with its ids."""
+        rest = iter(pieces)
+        while some := list(islice(rest, self._TOGETHER)):
+            texts = [piece.text for piece in some]
+            encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+            for piece, encoding in zip(some, encodings, strict=True):
+                yield piece, np.array(encoding.ids, dtype=np.uint32)
 
 
 class Workers:

@@ -15,12 +15,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
 
 from engine import files
-from engine.data.encoder import UNIT, ByteEncoder, Encoder, Workers
+from engine.data.encoder import UNIT, ByteEncoder, Encoder, WholeEncoder, Workers
 from engine.errors import ConfigError, DamagedModelError
 
 KINDS = ("bpe", "byte", "word")
@@ -80,7 +81,7 @@ def _spread(texts: Iterable[str], limit: int) -> list[str]:
 
 
 def _byte_tokenizer() -> tokenizers.Tokenizer:
-    vocabulary = {END_OF_TEXT: 0} | {character: byte + 1 for byte, character in enumerate(_byte_characters())}
+    vocabulary = {END_OF_TEXT: 0} | {character: byte + 1 for byte, character in enumerate(byte_characters())}
     tokenizer = tokenizers.Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -101,7 +102,7 @@ def _train_bpe(texts: Iterable[str], vocab_size: int) -> tokenizers.Tokenizer:
         vocab_size=vocab_size,
         min_frequency=2,
         special_tokens=[END_OF_TEXT],
-        initial_alphabet=_byte_characters(),
+        initial_alphabet=byte_characters(),
         show_progress=False,
     )
     learner = tokenizers.Tokenizer(models.BPE())  # without a pre-tokenizer: each of its texts is one pre-token
@@ -138,7 +139,7 @@ def _count(pre_tokenizer: pre_tokenizers.PreTokenizer, texts: Iterable[str]) -> 
     return counts
 
 
-def _byte_characters() -> list[str]:
+def byte_characters() -> list[str]:
     """The printable character that byte-level tokenizers write for each of the 256 bytes (GPT-2's table)."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = iter(range(0x100, 0x200))
@@ -147,14 +148,19 @@ def _byte_characters() -> list[str]:
 
 class Tokenizer:
     """One of the three kinds, trained. `end_of_text` and `unknown` are ids (`unknown` is None but for words);
-    `checksum` tells this tokenizer from every other."""
+    `checksum` tells this tokenizer from every other. `cuts_as_ours` is false for one that came with an imported model
+    and cuts a text elsewhere than ours do."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, text: str | None = None) -> None:
-        self._tokenizer = tokenizer
+        self.library = tokenizer
         tokenizer.encode_special_tokens = True  # their spelling in a text is plain text
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
         self._json = text if text is not None else tokenizer.to_str(pretty=True)
         self.checksum = hashlib.sha256(self._json.encode()).hexdigest()
-        self.kind = _kind(json.loads(self._json))
+        self.description: dict[str, Any] = json.loads(self._json)
+        self.kind = _kind(self.description)
+        self.cuts_as_ours = cuts_as_ours(self.description)
         end = tokenizer.token_to_id(END_OF_TEXT)
         if end is None:
             raise ValueError(f"no {END_OF_TEXT} token")
@@ -167,13 +173,14 @@ class Tokenizer:
         self._bytes = self._token_bytes(vocabulary)
 
     def _token_bytes(self, vocabulary: dict[str, int]) -> list[bytes]:
-        byte_of = {character: byte for byte, character in enumerate(_byte_characters())}
-        added = self._tokenizer.get_added_tokens_decoder().items()
-        special = {id_ for id_, token in added if token.special} | {self.unknown}
+        byte_of = {character: byte for byte, character in enumerate(byte_characters())}
+        added = self.library.get_added_tokens_decoder()
+        special = {id_ for id_, token in added.items() if token.special} | {self.unknown, self.end_of_text}
         table = [b""] * self.vocab_size
         for token, id_ in vocabulary.items():
             if id_ not in special:
-                table[id_] = token.encode() if self.kind == "word" else bytes(byte_of[character] for character in token)
+                plain = self.kind == "word" or id_ in added
+                table[id_] = token.encode() if plain else bytes(byte_of[character] for character in token)
         return table
 
     def encode(self, text: str) -> list[int]:
@@ -186,31 +193,38 @@ class Tokenizer:
     def _encode(self, text: str) -> list[int]:
         if len(text) > 4096:
             return self.encode_batch([text])[0]
-        return list(self._tokenizer.encode(_scalars(text), add_special_tokens=False).ids)
+        return list(self.library.encode(_scalars(text), add_special_tokens=False).ids)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text; faster for many or long ones, which are taken as stretches of documents."""
         encoder = self.encoder()
         return [encoder.encode(_scalars(text)).tolist() for text in texts]
 
-    def encoder(self) -> Encoder | ByteEncoder:
+    def encoder(self) -> Encoder | ByteEncoder | WholeEncoder:
         """For a stream of texts: it remembers what it has met."""
-        return ByteEncoder() if self.kind == "byte" else Encoder(self._tokenizer)
+        if self.kind == "byte":
+            return ByteEncoder()
+        return Encoder(self.library) if self.cuts_as_ours else WholeEncoder(self.library)
 
     def workers(self) -> Workers:
         """For a corpus that is worth all cores."""
-        return Workers(self._tokenizer)
+        return Workers(self.library)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`: nothing for the end of text, U+FFFD for bytes that are no UTF-8, and `<|unknown|>`."""
-        return b"".join(map(self._said, ids)).decode("utf-8", "replace")
+        return b"".join(map(self.said, ids)).decode("utf-8", "replace")
 
     def token_bytes(self, id: int) -> bytes:
         """The UTF-8 bytes the token stands for, perhaps part of a character; none for end of text and `unknown`."""
         return self._bytes[id]
 
-    def _said(self, id: int) -> bytes:
+    def said(self, id: int) -> bytes:
+        """What the token is read as: its bytes, and ` <|unknown|>`."""
         return f" {UNKNOWN}".encode() if id == self.unknown else self._bytes[id]
+
+    def words(self, text: str) -> list[str]:
+        """The words and signs of `text`, of which each is one token of the kind `word`; joined they are the text."""
+        return [text[start:end] for _, (start, end) in self.library.pre_tokenizer.pre_tokenize_str(text)]
 
     def stream(self) -> TextStream:
         """Decoding token by token."""
@@ -223,23 +237,55 @@ class Tokenizer:
     @staticmethod
     def load(path: Path) -> Tokenizer:
         """Raises `DamagedModelError` when the file is missing or is no tokenizer."""
-        try:
-            text = path.read_bytes().decode()
-            return Tokenizer(tokenizers.Tokenizer.from_str(text), text)
-        except FileNotFoundError:
-            raise DamagedModelError(f"{path}: missing; without its tokenizer a model cannot be used.") from None
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # the library raises bare exceptions, and a panic of its own is not even one
-            raise DamagedModelError(f"{path}: damaged, no tokenizer can be read from it.") from error
+        return parsed(read_json(path), path)
 
 
-def _kind(description: dict[str, dict[str, object]]) -> str:
+def read_json(path: Path) -> str:
+    """The text of a `tokenizer.json`. Raises `DamagedModelError`."""
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        raise DamagedModelError(f"{path}: missing; without its tokenizer a model cannot be used.") from None
+    except (OSError, ValueError) as error:
+        raise DamagedModelError(f"{path}: damaged, no tokenizer can be read from it.") from error
+
+
+def parsed(text: str, path: Path) -> Tokenizer:
+    """The tokenizer that `text` describes; `path` is where it came from. Raises `DamagedModelError`."""
+    try:
+        return Tokenizer(tokenizers.Tokenizer.from_str(text), text)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library raises bare exceptions, and a panic of its own is not even one
+        raise DamagedModelError(f"{path}: damaged, no tokenizer can be read from it.") from error
+
+
+def _kind(description: dict[str, Any]) -> str:
     model, split = description["model"], description["pre_tokenizer"] or {}
     if model["type"] == "WordLevel":
         return "word"
     plain = split.get("type") == "ByteLevel" and not split.get("use_regex") and not model["merges"]
-    return "byte" if plain else "bpe"
+    ours = all(model["vocab"].get(character) == byte + 1 for byte, character in enumerate(byte_characters()))
+    return "byte" if plain and ours else "bpe"
+
+
+def cuts_as_ours(description: dict[str, Any]) -> bool:
+    """Whether it was made here: a text is cut as `UNIT` supposes, and nothing is done to it before."""
+    if description.get("normalizer") or any(not token["special"] for token in description["added_tokens"]):
+        return False
+    if (kind := _kind(description)) == "byte":
+        return True
+    split = description["pre_tokenizer"] or {}
+    parts = split.get("pretokenizers", [split])
+    patterns = [part["pattern"].get("Regex") for part in parts if part.get("type") == "Split"]
+    rest = [part for part in parts if part.get("type") != "Split"]
+    if kind == "word":
+        return patterns == [_WORD_PATTERN] and not rest
+    return patterns == [_BPE_PATTERN] and len(rest) == 1 and _plain_bytes(rest[0])
+
+
+def _plain_bytes(part: dict[str, Any]) -> bool:
+    return part.get("type") == "ByteLevel" and not part.get("use_regex", True) and not part.get("add_prefix_space", True)
 
 
 def _scalars(text: str) -> str:
@@ -255,7 +301,7 @@ class TextStream:
     """Token by token to text: only whole characters come out, what is unfinished waits for the next token."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._said = tokenizer._said
+        self._said = tokenizer.said
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def push(self, id: int) -> str:

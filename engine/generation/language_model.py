@@ -15,7 +15,7 @@ from torch import Tensor
 
 from engine.config import ModelConfig, SampleConfig, from_table
 from engine.data.tokenizer import Tokenizer
-from engine.errors import ConfigError, DamagedModelError, RequestError
+from engine.errors import ConfigError, RequestError
 from engine.events import Alternative, SampleEnd, Token
 from engine.generation.decoder import FastGPT, evaluating, lay_out
 from engine.generation.prompt import Vocabulary, read_prompt
@@ -24,7 +24,7 @@ from engine.model.device import resolve_device
 from engine.model.evaluate import Evaluation
 from engine.model.evaluate import evaluate as evaluate_tokens
 from engine.model.gpt import GPT
-from engine.store.checkpoint import TOKENIZER, load_model
+from engine.store.checkpoint import load_model, load_tokenizer
 from engine.store.models import find, read_record
 
 __all__ = ["Alternative", "LanguageModel", "SampleEnd", "Token", "load"]
@@ -42,11 +42,7 @@ def load(name_or_folder: str | Path, *, checkpoint: str | int = "best", device: 
     device = resolve_device(device)
     folder = find(name_or_folder)
     record = read_record(folder)
-    tokenizer = Tokenizer.load(folder / TOKENIZER)
-    if tokenizer.vocab_size > record.model.vocab_size:
-        raise DamagedModelError(
-            f"{folder.name}: {TOKENIZER} has {tokenizer.vocab_size} tokens, the model {record.model.vocab_size}."
-        )
+    tokenizer = load_tokenizer(folder)
     model = load_model(folder, checkpoint, device)
     lay_out(model)
     # Where nobody knows how many documents there were, the model may have learned how one ends.
@@ -99,22 +95,24 @@ class LanguageModel:
         if not isinstance(prompt, str):
             raise RequestError(f"The prompt must be a text, not {type(prompt).__name__}.")
         seed = secrets.randbits(32) if config.seed is None else config.seed
-        opening = read_prompt(prompt, self.tokenizer, self._vocabulary, self.config.block_size)
-        writer = Writer(self._fast, self.tokenizer, config, self._never, alternatives)
+        opening = read_prompt(prompt, self.tokenizer, self.vocabulary, self.config.block_size)
+        writer = Writer(self.fast, self.tokenizer, config, self.never, alternatives)
         return writer.write(opening, [(seed + index) % 2**63 for index in range(samples)])
 
     @cached_property
-    def _fast(self) -> FastGPT:
+    def fast(self) -> FastGPT:
+        """The weights as single steps read them."""
         return FastGPT(self.model)
 
     @cached_property
-    def _vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> Vocabulary:
+        """The tokens by their bytes."""
         return Vocabulary(self.tokenizer)
 
     @cached_property
-    def _never(self) -> Tensor:
+    def never(self) -> Tensor:
         """-inf (V) for what is only read, never written: the unknown word, ids without a meaning, an end never seen."""
-        never = torch.zeros(self.config.vocab_size, device=self._fast.device)
+        never = torch.zeros(self.config.vocab_size, device=self.fast.device)
         never[self.tokenizer.vocab_size :] = -math.inf
         if self.tokenizer.unknown is not None:
             never[self.tokenizer.unknown] = -math.inf

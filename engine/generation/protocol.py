@@ -32,7 +32,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from engine import locations
 from engine.config import SampleConfig, from_table, to_table
-from engine.errors import EngineError
+from engine.errors import EngineError, GeneratorLostError
 from engine.events import SampleEnd, Token
 from engine.files import storage_error
 from engine.generation.messages import (
@@ -65,10 +65,6 @@ _CLOSE_SECONDS = 2.0
 _OUTPUT_BYTES = 1_000_000  # after which the file of what the generator prints begins anew
 
 Answer = TypeVar("Answer", bound=Message)
-
-
-class GeneratorLostError(EngineError):
-    """The generator's process is gone; `restart` brings it back."""
 
 
 class GeneratorClient:

@@ -23,10 +23,18 @@ def choose(
 ) -> Tensor:
     """The next token (B,) of each sample. `written` (B, V, bool) says which tokens are there already; it is read only
     when there is a repetition penalty."""
+    shaped = shape(logits, config, written)
+    return shaped.argmax(dim=-1) if config.temperature == 0.0 else race(shaped, generators)
+
+
+def shape(logits: Tensor, config: SampleConfig, written: Tensor | None = None) -> Tensor:
+    """Logits as the next token is drawn from them: after repetition penalty, temperature and truncation. At temperature
+    0 the likeliest token alone is left."""
     if written is not None and config.repetition_penalty != 1.0:
         logits = penalize(logits, written, config.repetition_penalty)
     if config.temperature == 0.0:
-        return logits.argmax(dim=-1)
+        best = logits.argmax(dim=-1, keepdim=True)
+        return torch.full_like(logits, _RULED_OUT).scatter_(-1, best, 0.0)
     logits = logits / max(config.temperature, _COLDEST)
     if config.top_k:
         logits = keep_top_k(logits, config.top_k)
@@ -34,7 +42,7 @@ def choose(
         logits = keep_top_p(logits, config.top_p)
     if config.min_p:
         logits = keep_min_p(logits, config.min_p)
-    return race(logits, generators)
+    return logits
 
 
 def penalize(logits: Tensor, written: Tensor, penalty: float) -> Tensor:

@@ -6,7 +6,6 @@ Shapes: B samples side by side, T tokens, V vocabulary.
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Iterator
 from functools import lru_cache
@@ -22,19 +21,17 @@ from engine.generation.decoder import Decoder
 from engine.generation.language_model import ALTERNATIVES, MOST_SAMPLES, LanguageModel
 from engine.generation.messages import MOST_SCORED, Prediction, Scored, Scores, Tokenized
 from engine.generation.prompt import Opening, read_prompt, weigh_endings
-from engine.generation.sampler import keep_min_p, keep_top_k, keep_top_p, penalize
+from engine.generation.sampler import shape
 from engine.generation.writer import Sample, Strand, Writer
-
-_COLDEST = 1e-6
 
 
 class LiveWriter(Writer):
     """A writer whose `config` may be replaced between two tokens: temperature, top-k, top-p, min-p, the repetition
     penalty and the length are felt at the next one. Seed and stop texts stay."""
 
-    def _strand(self, reader: Decoder, length: int, samples: list[Sample], logits: Tensor) -> Strand:
+    def strand(self, reader: Decoder, length: int, samples: list[Sample], logits: Tensor) -> Strand:
         """With the tokens that are there, in any case: a repetition penalty may come later."""
-        strand = super()._strand(reader, length, samples, logits)
+        strand = super().strand(reader, length, samples, logits)
         if strand.written is None:
             written = _written(reader.ids[0, :length], len(self.never), self.tokenizer.end_of_text)
             strand.written = written.repeat(len(samples), 1)
@@ -57,7 +54,7 @@ class Session:
 
     def __init__(self, model: LanguageModel) -> None:
         self.model, self.tokenizer = model, model.tokenizer
-        self._fast, self._vocabulary, self._never = model._fast, model._vocabulary, model._never
+        self._fast, self._vocabulary, self._never = model.fast, model.vocabulary, model.never
         self.reach = (model.config.block_size + 8) * max(1, self._vocabulary.longest)
         """As many characters of a text's end decide what follows it, at most."""
         self._outlook = lru_cache(maxsize=1)(self._look)  # a text stays while its settings are tried out
@@ -153,8 +150,7 @@ class Session:
         several tokens make up, the last has it."""
         ids = self.tokenizer.encode(text)
         if self.tokenizer.kind == "word":  # an unknown word's id does not tell how long it is
-            splitter = self.tokenizer._tokenizer.pre_tokenizer
-            return ids, [text[start:end] for _, (start, end) in splitter.pre_tokenize_str(text)]
+            return ids, self.tokenizer.words(text)
         stream = self.tokenizer.stream()
         return ids, list(map(stream.push, ids))
 
@@ -195,23 +191,6 @@ class Session:
         known = self.tokenizer.vocab_size  # a model may have more ids than its tokenizer
         pairs = zip(ids, shares, strict=True)
         return [Alternative(id_, self.tokenizer.decode([id_]), share) for id_, share in pairs if id_ < known]
-
-
-def shape(logits: Tensor, config: SampleConfig, written: Tensor | None = None) -> Tensor:
-    """Logits (B, V) as `choose` draws from them: after repetition penalty, temperature and truncation."""
-    if written is not None and config.repetition_penalty != 1.0:
-        logits = penalize(logits, written, config.repetition_penalty)
-    if config.temperature == 0.0:
-        best = logits.argmax(dim=-1, keepdim=True)
-        return torch.full_like(logits, -math.inf).scatter_(-1, best, 0.0)
-    logits = logits / max(config.temperature, _COLDEST)
-    if config.top_k:
-        logits = keep_top_k(logits, config.top_k)
-    if config.top_p < 1.0:
-        logits = keep_top_p(logits, config.top_p)
-    if config.min_p:
-        logits = keep_min_p(logits, config.min_p)
-    return logits
 
 
 def _written(ids: Tensor, vocabulary: int, end_of_text: int) -> Tensor:

@@ -113,7 +113,7 @@ class Writer:
         if not opening.endings:
             logits = reader.prefill(opening.ids)
             samples = [Sample(i, seed, generator, self._visible(opening)) for i, (seed, generator) in numbered]
-            return [self._strand(reader, len(opening.ids), samples, logits)]
+            return [self.strand(reader, len(opening.ids), samples, logits)]
         first = min(ending.start for ending in opening.endings)
         logits = reader.prefill(opening.ids, len(opening.ids) - first + 1)
         choices, weights = weigh_endings(opening, logits)
@@ -130,7 +130,7 @@ class Writer:
                 sample.visible.push(id_)
         strands = []
         for start, group in groups.items():
-            strand = self._strand(reader, start, [sample for sample, _ in group], logits[:1])
+            strand = self.strand(reader, start, [sample for sample, _ in group], logits[:1])
             strand.advance([id_ for _, id_ in group])
             strands.append(strand)
         return [strand for strand in strands if strand.samples]
@@ -189,7 +189,7 @@ class Writer:
                 seed=sample.seed,
             )
 
-    def _strand(self, reader: Decoder, length: int, samples: list[Sample], logits: Tensor) -> Strand:
+    def strand(self, reader: Decoder, length: int, samples: list[Sample], logits: Tensor) -> Strand:
         """Samples that go on from the first `length` tokens that were read."""
         rows = len(samples)
         strand = Strand(reader.fork(rows, length), samples, logits.expand(rows, -1))

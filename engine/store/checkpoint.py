@@ -23,6 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.config import ModelConfig
+from engine.data.tokenizer import Tokenizer
 from engine.errors import DamagedModelError, ModelNotFoundError, StorageError
 from engine.files import replacing, storage_error
 from engine.model.gpt import GPT
@@ -91,6 +92,18 @@ def load_model(folder: Path, checkpoint: str | int = "best", device: str = "cpu"
     if prefix:
         tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     return assemble(config, tensors, path, device)
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a model's folder. Raises `DamagedModelError` when it is damaged, or another model's."""
+    record = read_record(folder)
+    tokenizer = Tokenizer.load(folder / TOKENIZER)
+    if tokenizer.vocab_size > record.model.vocab_size:
+        sizes = f"{tokenizer.vocab_size} tokens, the model {record.model.vocab_size}"
+        raise DamagedModelError(f"{folder.name}: {TOKENIZER} has {sizes}.")
+    if record.tokenizer_checksum not in ("", tokenizer.checksum):
+        raise DamagedModelError(f"{folder.name}: its {TOKENIZER} is not the one that it was trained with; put that back.")
+    return tokenizer
 
 
 def assemble(config: ModelConfig, tensors: dict[str, Tensor], path: Path, device: str) -> GPT:

@@ -1,4 +1,4 @@
-"""The models in the user's data folder: list, find, rename, delete, restore. Reads `model.toml` and no weights.
+"""The models in the user's data folder: list, find, rename, duplicate, delete, restore. Reads `model.toml`, no weights.
 
 A model is a folder. Its name in the store is the folder's name, and every command takes either that name or a path.
 """
@@ -45,6 +45,8 @@ class ModelRecord:
     summary: dict[str, Any]
     model: ModelConfig
     train: TrainConfig
+    tokenizer_checksum: str = ""
+    """Of the tokenizer.json that belongs to it; none in records of earlier versions."""
     extra: dict[str, Any] = field(default_factory=dict)
 
     def to_toml(self) -> str:
@@ -54,7 +56,9 @@ class ModelRecord:
             "model": to_table(self.model),
             "train": to_table(self.train),
         }
-        top = {"name": self.name, "created": self.created, "format": self.format}
+        top: dict[str, Any] = {"name": self.name, "created": self.created, "format": self.format}
+        if self.tokenizer_checksum:
+            top["tokenizer_checksum"] = self.tokenizer_checksum
         return tomli_w.dumps({**top, **_without_none(self.extra), **tables})
 
     @classmethod
@@ -68,6 +72,7 @@ class ModelRecord:
         if version > FORMAT:
             raise DamagedModelError(f"its format is {version}, and this gpt-tui reads up to {FORMAT}: update gpt-tui.")
         name, created = _take(table, "name", str), _take(table, "created", str)
+        checksum = _take(table, "tokenizer_checksum", str) if "tokenizer_checksum" in table else ""
         corpus, summary = _take(table, "corpus", dict), _take(table, "summary", dict)
         model, train = _take(table, "model", dict), _take(table, "train", dict)
         for key in _SHAPE:
@@ -77,7 +82,7 @@ class ModelRecord:
             configs = from_table(ModelConfig, model), from_table(TrainConfig, train)
         except ConfigError as error:
             raise DamagedModelError(str(error)) from None
-        return cls(name, created, version, corpus, summary, *configs, extra=table)
+        return cls(name, created, version, corpus, summary, *configs, tokenizer_checksum=checksum, extra=table)
 
 
 @dataclass(frozen=True)
@@ -191,6 +196,23 @@ def rename(old: str, new: str) -> Path:
         folder.rename(target)
     except OSError as error:
         raise files.storage_error(target, error) from error
+    return target
+
+
+def duplicate(name: str, new: str) -> Path:
+    """Copy a model of the store, its earlier moments and its training's state with it, under another name; returns the
+    copy's folder. The copy is there whole or not at all.
+
+    Raises `ModelNotFoundError`, `ConfigError`, `NameTakenError`, `BusyError`, `DamagedModelError` or `StorageError`.
+    """
+    folder, target = _in_store(name), _folder(check_name(new))
+    if target.exists():
+        raise NameTakenError(f"{target.name}: a model of that name is there already; choose another name.")
+    with files.ModelLock(folder):  # nobody trains it meanwhile: its files belong together
+        record = read_record(folder)
+        with files.building(target) as copy:
+            files.copy_files(folder, copy, leave_out=files.LOCK_FILES)
+            write_record(copy, replace(record, name=target.name))
     return target
 
 

@@ -15,7 +15,6 @@ import numpy as np
 
 from engine import files
 from engine.data.dataset import TokenData
-from engine.data.tokenizer import Tokenizer
 from engine.errors import StorageError
 from engine.model.gpt import GPT
 from engine.store import checkpoint as store
@@ -103,7 +102,7 @@ def _opened(told: dict[str, Any]) -> Job:
         folder=folder,
         lock=files.ModelLock(folder),  # never taken: rank 0 holds it
         record=record,
-        tokenizer=Tokenizer.load(folder / store.TOKENIZER),
+        tokenizer=store.load_tokenizer(folder),
         tokens=_mapped(told["tokens"]),
         model=model,
         device=device,

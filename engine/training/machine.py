@@ -23,6 +23,11 @@ from engine.errors import EngineError
 from engine.training.planner import Machine
 
 _FORMAT = 2
+CROWDED = (
+    "Other programs kept the processor busy while this machine was measured, so the plan may be more modest than need "
+    "be. It is measured anew the next time."
+)
+"""What is said when `look` tells so."""
 
 
 def keep_freed_pages() -> None:
@@ -40,13 +45,18 @@ def keep_freed_pages() -> None:
 def machine(device: str = "cpu") -> Machine:
     """What the machine can do on `device` (`cpu`, `cuda` or `mps`), from memory or measured now: in this process when
     torch is here (a second), else in a child process (three)."""
+    return look(device)[0]
+
+
+def look(device: str) -> tuple[Machine, bool]:
+    """As `machine`, and whether it may be too little: others kept the processors busy while it was measured. Then it is
+    used this once, and measured anew the next time."""
     if (found := remembered(device)) is not None:
-        return found
-    if "torch" not in sys.modules:
-        return _measure_in_child(device)
-    found = measure(device)
-    remember(found)
-    return found
+        return found, False
+    found, crowded = _measure_watched(device) if "torch" in sys.modules else _measure_in_child(device)
+    if found != Machine(device=device) and not crowded:
+        remember(found)
+    return found, crowded
 
 
 def remembered(device: str = "cpu") -> Machine | None:
@@ -85,16 +95,41 @@ def physical_memory() -> int:
     return 0
 
 
-def _measure_in_child(device: str) -> Machine:
+def _measure_in_child(device: str) -> tuple[Machine, bool]:
     command = [sys.executable, "-m", "engine.training.machine", device]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment.setdefault("GOMP_SPINCOUNT", "100000")  # as in `runs`: threads that spin keep others from working
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=True)
-        found = Machine(**json.loads(done.stdout))
-    except (subprocess.SubprocessError, OSError, ValueError, TypeError):
-        return Machine(device=device)  # nothing measured: modest figures that any machine reaches
-    remember(found)
-    return found
+        told = json.loads(done.stdout)
+        return Machine(**told["machine"]), bool(told["crowded"])
+    except (subprocess.SubprocessError, OSError, ValueError, TypeError, KeyError):
+        return Machine(device=device), False  # nothing measured: modest figures that any machine reaches
+
+
+def _measure_watched(device: str) -> tuple[Machine, bool]:
+    """The measurement, and whether others took more than a fifth of the processors meanwhile."""
+    from engine.training.steps import crowded
+
+    before, begun = _processor_seconds(), time.perf_counter()
+    found = measure(device)
+    took, after = time.perf_counter() - begun, _processor_seconds()
+    if before is None or after is None:
+        return found, device == "cpu" and crowded(found.threads)
+    others = (after[0] - before[0]) - (after[1] - before[1])
+    return found, device == "cpu" and others > 0.2 * took * (os.cpu_count() or 1)
+
+
+def _processor_seconds() -> tuple[float, float] | None:
+    """Seconds for which all processors together were busy since the system began, and those of this process; None where
+    the system does not tell (Linux does)."""
+    try:
+        user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text("ascii").split()[1:9])
+        busy = (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, AttributeError):
+        return None
+    own = os.times()
+    return busy, own.user + own.system
 
 
 def remember(found: Machine) -> None:
@@ -163,4 +198,5 @@ def measure(device: str) -> Machine:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(measure(sys.argv[1]))))
+    measured, busy = _measure_watched(sys.argv[1])
+    sys.stdout.write(json.dumps({"machine": asdict(measured), "crowded": busy}))

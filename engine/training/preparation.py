@@ -24,7 +24,8 @@ from engine.model.gpt import GPT
 from engine.store import checkpoint as store
 from engine.store import models
 from engine.store.models import ModelRecord
-from engine.training.machine import keep_freed_pages, machine, measure, remembered
+from engine.training.machine import CROWDED, keep_freed_pages, look, measure, remembered
+from engine.training.ngrams import bits_per_byte
 from engine.training.parallel import Ranks
 from engine.training.planner import Machine, Plan, plan
 from engine.training.steps import settle
@@ -146,14 +147,16 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
     kind = request.tokenizer or "bpe"
 
     yield Prepare(elapsed=clock(), stage="measuring", message="Measuring what this machine can do")
-    measured = _measured(device, ranks)
+    measured, crowded = _measured(device, ranks)
+    if crowded:
+        yield Warning(elapsed=clock(), message=CROWDED)
     base_model = models.read_record(base).model if base is not None else None
     options: dict[str, Any] = {**budget, "preset": request.preset, "tokenizer": kind, "base": base_model}
     planned = plan(corpus.bytes, ranks.together(measured), overrides=overrides, **options)
     ranks.share(planned.train.batch_size)
 
     if base is not None:
-        tokenizer = Tokenizer.load(base / store.TOKENIZER)
+        tokenizer = store.load_tokenizer(base)
     else:
         yield Prepare(elapsed=clock(), stage="tokenizer", message="Learning which tokens this text is made of")
         holdout = planned.train.holdout
@@ -162,7 +165,9 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
         )
     tokens = yield from _encode(corpus, tokenizer, planned.train.holdout, clock)
     overrides[0].pop("vocab_size", None)
-    options["vocab_size"] = tokenizer.vocab_size
+    options["vocab_size"] = base_model.vocab_size if base_model is not None else tokenizer.vocab_size
+    bytes_per_token = tokens.heldout_bytes / max(1, len(tokens.heldout))
+    options["trigram_bits"] = bits_per_byte(tokens.train, tokens.heldout, bytes_per_token, tokenizer.vocab_size)
     planned = plan(corpus.bytes, ranks.together(measured), overrides=overrides, **options)
     _check_length(tokens, planned.model)
 
@@ -179,6 +184,7 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
         summary={},
         model=planned.model,
         train=train,
+        tokenizer_checksum=tokenizer.checksum,
     )
     folder, lock, replaced = _take_folder(record, request)
     try:
@@ -332,16 +338,16 @@ def _resume(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
         if state.get("finished"):
             raise RequestError(f"{record.name}: its training is finished. Go on from it with --from {record.name}.")
         corpus = _same_corpus(request, record, folder)
-        tokenizer = Tokenizer.load(folder / store.TOKENIZER)
+        tokenizer = store.load_tokenizer(folder)
         tokens = yield from _encode(corpus, tokenizer, record.train.holdout, clock)
-        measured = _measured(device, ranks)
+        measured, _ = _measured(device, ranks)
         model = store.assemble(record.model, weights, folder / store.STATE, device)
         planned = plan(
             corpus.bytes,
             ranks.together(measured),
             preset=record.train.preset,
             tokenizer=record.train.tokenizer,
-            vocab_size=tokenizer.vocab_size,
+            vocab_size=record.model.vocab_size,
             base=record.model,
             **{record.train.budget: getattr(record.train, record.train.budget)},
         )
@@ -383,9 +389,10 @@ def _same_corpus(request: Request, record: ModelRecord, folder: Path) -> Corpus:
     return corpus
 
 
-def _measured(device: str, ranks: Ranks) -> Machine:
-    """What the machine can do. What a process among several measures, on its few threads, is not remembered."""
-    return (remembered(device) or measure(device)) if ranks.several else machine(device)
+def _measured(device: str, ranks: Ranks) -> tuple[Machine, bool]:
+    """What the machine can do, and whether others kept it busy meanwhile. What a process among several measures, on its
+    few threads, is not remembered."""
+    return (remembered(device) or measure(device), False) if ranks.several else look(device)
 
 
 def use_machine(job: Job, ranks: Ranks) -> None:

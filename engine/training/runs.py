@@ -17,13 +17,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine import errors, files, locations
-from engine.data.corpus import _model_name, catalog
+from engine.data.corpus import catalog, model_name
 from engine.errors import BusyError, EngineError, RequestError
 from engine.events import End, Event, Prepare, to_json
 from engine.store import models
@@ -66,7 +66,8 @@ class Report:
 
 @dataclass(frozen=True)
 class Run:
-    """A training process, or what is left of one. `ticket` is None for one that was started on a command line."""
+    """A training process, or what is left of one. `ticket` is None where there is only a model: for one that was started
+    in Python, or that ended well and is forgotten."""
 
     name: str
     ticket: Ticket | None
@@ -78,6 +79,8 @@ class Run:
         status = self.ticket.status()
         if not _is_over(status) and not _is_alive(self.ticket, status):
             status = self.ticket.status()  # it may have ended between the two looks
+            if not status:  # a training on a command line that ended well: it has dropped its ticket
+                return _report_of_model(self.name)
             if not _is_over(status):
                 status |= {"state": State.DIED, "message": _last_words(self.name, self.ticket)}
         state = State.PREPARING if status["state"] == State.STARTING else State(status["state"])
@@ -111,7 +114,7 @@ class Run:
     # What is asked of it is seen between two steps, within a fifth of a second.
 
     def pause(self) -> None:
-        """Save, and wait. Raises `RequestError` when it is over, or listens to its own terminal only."""
+        """Save, and wait. Raises `RequestError` when it is over, or hears no messages."""
         self._ask(Wish.PAUSE)
 
     def resume(self) -> None:
@@ -131,7 +134,7 @@ class Run:
         if not report.alive:
             raise RequestError(f"{report.name} is not being trained any more.")
         if self.ticket is None:
-            raise RequestError(f"{report.name} is trained on a command line: stop it there, with Ctrl-C.")
+            raise RequestError(f"{report.name} is trained by a program that hears no messages: stop it there.")
         self.ticket.ask(wish)
 
     def forget(self) -> None:
@@ -230,14 +233,24 @@ def _settle_name(texts: list[str], options: dict[str, Any]) -> str:
         if name.casefold() in alive:
             raise BusyError(f"{name}: a training of that name is going on already. Stop it first, or choose another.")
     else:
-        first = Path(texts[0]) if texts else Path("text")
-        own = _model_name(first.name if first.is_dir() else first.stem)
-        numbered = itertools.chain([own], (f"{own}-{number}" for number in itertools.count(2)))
-        name = next(n for n in numbered if n.casefold() not in alive and models.free_name(n) == n)
+        name = own_name(texts, alive)
+    forget_what_is_over(name, runs)
+    return name
+
+
+def own_name(texts: Sequence[str], alive: set[str]) -> str:
+    """The name that the texts give a model, numbered while another has it."""
+    first = Path(texts[0] if texts[0] != "-" else "stdin") if texts else Path("text")
+    own = model_name(first.name if first.is_dir() else first.stem)
+    numbered = itertools.chain([own], (f"{own}-{number}" for number in itertools.count(2)))
+    return next(n for n in numbered if n.casefold() not in alive and models.free_name(n) == n)
+
+
+def forget_what_is_over(name: str, runs: Sequence[tuple[Run, Report]]) -> None:
+    """Drop the tickets of that name, and very old ones."""
     for run, report in runs:
         if report.name == name or (run.ticket is not None and run.ticket.age() > _KEPT_SECONDS):
             run.forget()
-    return name
 
 
 def _spawn(ticket: Ticket) -> subprocess.Popen[bytes]:

@@ -28,13 +28,13 @@ from engine.model.evaluate import Evaluation
 from engine.store import checkpoint as store
 from engine.training import bigrams, handover
 from engine.training.control import Clock, Control
+from engine.training.log import LOG
 from engine.training.parallel import RankLost, Ranks
 from engine.training.preparation import Job, Request, prepare, use_machine
 from engine.training.state import TrainingState
 from engine.training.steps import DTYPES, memory_used
 from engine.training.worker import Worker
 
-LOG = "run/events.jsonl"
 SAMPLE_TOKENS = 80
 SHOWN_SECONDS = 0.25
 """Steps are reported at least this often, and at least every ten."""
@@ -276,11 +276,14 @@ class Trainer:
         self.budget.evaluated(found.tokens, time.monotonic() - begun)
         return found
 
-    def _eval_event(self, found: Evaluation, better: bool) -> Eval:
+    def _eval_event(self, found: Evaluation, better: bool, step: int | None = None) -> Eval:
+        """Of the weights after `step` steps; without it, of those that there are now."""
+        now = self.state.step
+        step = now if step is None else step
         return Eval(
             elapsed=self.clock(),
-            step=self.state.step,
-            tokens=self.state.tokens,
+            step=step,
+            tokens=self.state.tokens * step // max(now, 1),
             val_loss=found.loss,
             perplexity=found.perplexity,
             bits_per_byte=found.bits_per_byte,
@@ -362,7 +365,8 @@ class Trainer:
             state.flat.data.copy_(last)
             if before.loss < found.loss:
                 state.best = before
-                yield self._eval_event(before, True)
+                yield self._eval_event(found, False)
+                yield self._eval_event(before, True, state.best_step)
                 return
         state.keep_as_best(found)
         yield self._eval_event(found, True)

@@ -1,9 +1,10 @@
-"""Tokens per second while writing: our stream beside transformers' `generate`, on the same weights.
+"""Tokens per second while writing: our stream beside transformers' `generate`, and llama.cpp where it is installed
+(the package llama-cpp-python), on the same weights.
 
     python tests/benchmarks/generate.py [--preset small] [--samples 4] [--rounds 5] [--busy]
 
-Float32, on the CPU: 200 new tokens after a prompt of 16, or what the context holds; one text greedy, several sampled
-at temperature 1. Ours is `LanguageModel.stream` as it is used, with text, probabilities and alternatives. All take
+Float32 (llama.cpp: the 16 bits of our export), on the CPU: 200 new tokens after a prompt of 16, or what the context
+holds; one text greedy, several sampled at temperature 1. Ours is `LanguageModel.stream` as it is used, with text, probabilities and alternatives. All take
 turns in one process, after a first turn that does not count; the table gives the median and the range of `--rounds`
 turns. `--busy` keeps every core busy meanwhile, as training does. Nothing is asserted.
 """
@@ -31,6 +32,7 @@ from engine.data.tokenizer import Tokenizer, train_tokenizer
 from engine.generation.language_model import LanguageModel
 from engine.model.gpt import GPT
 from engine.model.presets import PRESETS, SHAPES, classic_model, sized_model
+from engine.store.formats import gguf
 from engine.store.formats.hugging_face import write_folder
 
 PROMPT, NEW = 16, 200
@@ -94,9 +96,29 @@ def turns(model: GPT, tokenizer: Tokenizer, samples: int) -> dict[str, Callable[
     return {
         "gpt-tui, stream": ours_once,
         "transformers, generate": theirs_once,
+        **llama_turn(model, tokenizer, ids[0].tolist(), new),
         f"gpt-tui, {samples} samples": ours_side_by_side,
         f"transformers, {samples} samples": theirs_side_by_side,
     }
+
+
+def llama_turn(model: GPT, tokenizer: Tokenizer, ids: list[int], new: int) -> dict[str, Callable[[], float]]:
+    """llama.cpp's turn, where it is installed; it has as many threads as ours."""
+    try:
+        from llama_cpp import Llama
+    except ImportError:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = gguf.write_file(model, tokenizer, Path(folder) / "model.gguf", name="model")
+        threads = torch.get_num_threads()
+        llama = Llama(str(path), n_ctx=model.config.block_size, n_threads=threads, verbose=False)
+
+    def once() -> float:
+        began = time.perf_counter()
+        count = sum(1 for _ in zip(range(new), llama.generate(ids, temp=0.0), strict=False))
+        return count / (time.perf_counter() - began)
+
+    return {"llama.cpp, generate": once}
 
 
 @contextmanager
@@ -139,9 +161,11 @@ def main() -> None:
     print(f"\n{'':28} {'tokens/s':>9}   {'range':>15}")
     for name, found in speeds.items():
         print(f"{name:28} {statistics.median(found):9.0f}   {min(found):6.0f} – {max(found):6.0f}")
-    pairs = list(zip(speeds.values(), list(speeds.values())[1:], strict=False))[::2]
-    for what, (ours, theirs) in zip(("one text", f"{options.samples} texts"), pairs, strict=True):
-        print(f"{what}: {statistics.median(ours) / statistics.median(theirs):.1f} times as fast")
+    one, several = "gpt-tui, stream", f"gpt-tui, {options.samples} samples"
+    for name, found in speeds.items():
+        if not name.startswith("gpt-tui"):
+            ours = speeds[several if "samples" in name else one]
+            print(f"{statistics.median(ours) / statistics.median(found):.1f} times as fast as {name}")
 
 
 if __name__ == "__main__":

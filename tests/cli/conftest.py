@@ -61,12 +61,14 @@ TINY = ("n_layer=1", "n_embd=32", "n_head=2", "block_size=32", "batch_size=4")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which a tiny model, `novel`, was trained for a moment."""
     import engine
+    from engine.training.machine import machine, remember
 
     home = tmp_path_factory.mktemp("trained")
     text = home / "novel.txt"
     text.write_text("".join(f"On day {n} the dog ran to the old gate and looked at the road.\n" for n in range(300)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GPT_TUI_HOME", str(home / "home"))
+        remember(machine("cpu"))  # also where others keep the machine busy
         list(engine.train(text, name="novel", steps=40, device="cpu", settings=TINY))
     return home / "home"
 

@@ -21,7 +21,8 @@ def test_help_is_what_one_gets_without_a_command(gpt_tui: Callable) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "generate", "eval", "models", "show", "rename", "delete", "restore", "corpora", "export"]
+    "command",
+    ["train", "generate", "eval", "models", "show", "rename", "delete", "restore", "corpora", "export", "import"],
 )
 def test_every_command_explains_itself_with_examples(gpt_tui: Callable, command: str) -> None:
     outcome = gpt_tui(command, "--help")

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.training import runs
+
 ROOT = Path(__file__).parents[2]
 TINY = [f"--set={setting}" for setting in ("n_layer=1", "n_embd=32", "n_head=2", "block_size=32", "batch_size=4")]
 TINY += ["--device", "cpu"]
@@ -31,6 +33,13 @@ def wait_for_step(process: subprocess.Popen[bytes], step: int) -> None:
         if event["event"] == "step" and event["step"] >= step:
             return
     raise AssertionError("the training ended before that step")
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)
 
 
 def test_json_is_the_events_and_nothing_else(gpt_tui: Callable, novel: Path, prose: Path) -> None:
@@ -110,7 +119,7 @@ def test_a_second_interrupt_gives_up_at_once(novel: Path, prose: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
 def test_an_interrupt_before_the_first_step_leaves_nothing(prose: Path, home: Path) -> None:
     process = start(str(prose), "--steps", "5000", "--quiet")
-    time.sleep(0.5)
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130 and out == b"" and err.startswith(b"gpt-tui: ") and err.count(b"\n") == 1
@@ -127,3 +136,59 @@ def test_a_reader_that_leaves_stops_the_training_and_it_is_saved(novel: Path, pr
     assert process.wait(30) == 130 and b"Traceback" not in err and b"--resume" in err
     process.stderr.close()
     assert (home / "models" / "mine" / "run" / "state.safetensors").is_file()
+
+
+def test_others_pause_resume_and_stop_it(novel: Path, prose: Path, home: Path) -> None:
+    process = start(str(prose), "--name", "mine", "--steps", "500000", "--json")
+    wait_for_step(process, 5)
+    (run,) = runs.running()
+    assert (run.name, run.report().state) == ("mine", runs.State.TRAINING)
+    history = run.follower().catch_up()
+    assert history.start is not None and history.step
+    run.pause()
+    wait_until(lambda: run.report().state == runs.State.PAUSED)
+    assert runs.is_resumable(home / "models/mine")
+    run.resume()
+    wait_until(lambda: run.report().state == runs.State.TRAINING)
+    run.stop()
+    out, err = process.communicate(timeout=30)
+    kinds = [json.loads(line)["event"] for line in out.splitlines()]
+    assert process.returncode == 130 and kinds.index("pause") < kinds.index("resume") < kinds.index("end")
+    assert b"gpt-tui train --resume --name mine" in err and err.count(b"\n") == 1
+    report = run.report()
+    assert (report.state, report.reason, report.resumable) == (runs.State.ENDED, "stopped", True)
+    again = start("--resume", "--name", "mine", "--json")
+    wait_for_step(again, 6)
+    (other,) = runs.running()
+    assert other.ticket != run.ticket and not run.ticket.folder.exists()  # its place is taken
+    assert other.follower().catch_up().step[0] == 1  # with what was before
+    other.discard()
+    _, err = again.communicate(timeout=30)
+    assert again.returncode == 130 and b"gpt-tui restore mine" in err and err.count(b"\n") == 1
+    assert not (home / "models/mine").exists() and other.report().reason == "discarded"
+
+
+def test_one_that_ends_well_leaves_no_ticket(gpt_tui: Callable, novel: Path, prose: Path, home: Path) -> None:
+    assert gpt_tui("train", str(prose), "--steps", "5", "--quiet", *TINY).status == 0
+    assert not runs.recent() and not runs.running()
+    assert sorted(path.name for path in (home / "models").iterdir()) == ["novel", "prose"]
+    assert runs.find("prose").report().reason == "budget"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
+def test_one_that_is_killed_is_found_dead(novel: Path, prose: Path) -> None:
+    process = start(str(prose), "--steps", "500000", "--json")
+    wait_for_step(process, 5)
+    (run,) = runs.running()
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not run.report().alive)
+    report = run.report()
+    assert report.state == runs.State.DIED and report.message.startswith("prose: its process is gone")
+
+
+def test_a_store_that_takes_no_ticket_hinders_no_training(
+    gpt_tui: Callable, novel: Path, prose: Path, home: Path
+) -> None:
+    (home / "models/.runs").write_text("in the way")
+    assert gpt_tui("train", str(prose), "--steps", "5", "--quiet", *TINY).status == 0

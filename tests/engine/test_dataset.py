@@ -69,7 +69,7 @@ def test_encoding_in_pieces_is_encoding_the_whole(
     (tmp_path / "long.txt").write_text(text, encoding="utf-8")
     corpus = open_corpus([tmp_path / "long.txt"])
     assert len(list(corpus.pieces())) > 3
-    whole = tokenizer._tokenizer.encode(text).ids
+    whole = tokenizer.library.encode(text).ids
     data = encode_corpus(corpus, tokenizer, 0.1, folder=tmp_path / "one")
     assert [*data.train[1:], *data.heldout] == whole
     monkeypatch.setattr(dataset, "_LONG", 1000)  # the same on all cores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from engine.errors import (
     DamagedModelError,
     ModelNotFoundError,
     NameTakenError,
+    StorageError,
 )
 from engine.store import models as store
 from engine.store.models import ModelRecord
@@ -220,6 +222,67 @@ def test_renaming_refuses_what_is_taken_and_what_is_no_name() -> None:
     with pytest.raises(ModelNotFoundError):
         store.rename("nothing", "draft-2")
     assert [entry.name for entry in store.models()] == ["draft", "novel"]
+
+
+def test_a_duplicate_has_everything_but_the_name_and_the_lock() -> None:
+    folder = add("novel")
+    (folder / "run").mkdir()
+    (folder / "checkpoints").mkdir()
+    (folder / "weights.safetensors").write_bytes(b"weights")
+    (folder / "run/events.jsonl").write_bytes(b"log\n")
+    (folder / "run/.tmp-0-state").write_bytes(b"half")
+    (folder / "checkpoints/30.safetensors").write_bytes(b"earlier")
+    with files.ModelLock(folder):
+        pass  # leaves its file
+    copy = store.duplicate("novel", "second")
+    assert copy == store.find("second") and store.read_record(copy).name == "second"
+    assert store.read_record(copy).model == store.read_record(folder).model
+    found = {str(path.relative_to(copy)): path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    del found["model.toml"]
+    assert found == {
+        "weights.safetensors": b"weights", "run/events.jsonl": b"log\n", "checkpoints/30.safetensors": b"earlier"
+    }  # fmt: skip
+    assert [entry.name for entry in store.models()] == ["novel", "second"]
+    assert [path.name for path in locations.models_dir().iterdir() if path.name.startswith(".tmp-")] == []
+
+
+def test_duplicating_refuses_what_is_taken_damaged_or_in_training() -> None:
+    add("novel")
+    (locations.models_dir() / "hollow").mkdir()
+    with pytest.raises(NameTakenError):
+        store.duplicate("novel", "hollow")
+    with pytest.raises(ConfigError):
+        store.duplicate("novel", "../second")
+    with pytest.raises(DamagedModelError):
+        store.duplicate("hollow", "second")
+    with pytest.raises(ModelNotFoundError):
+        store.duplicate("nothing", "second")
+    with files.ModelLock(locations.models_dir() / "novel"), pytest.raises(BusyError):
+        store.duplicate("novel", "second")
+    assert [entry.name for entry in store.models()] == ["hollow", "novel"]
+
+
+def test_a_duplicate_that_fails_half_way_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = add("novel")
+    (folder / "weights.safetensors").write_bytes(b"weights")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.shutil, "copyfile", full)
+    with pytest.raises(StorageError, match="No space left"):
+        store.duplicate("novel", "second")
+    assert [path.name for path in locations.models_dir().iterdir()] == ["novel"]
+
+
+def test_what_a_killed_copy_left_is_removed_a_day_later() -> None:
+    add("novel")
+    old, young = locations.models_dir() / ".tmp-old-second", locations.models_dir() / ".tmp-young-third"
+    for rest in (old, young):
+        rest.mkdir()
+    os.utime(old, (1, 1))
+    store.duplicate("novel", "second")
+    assert not old.exists() and young.exists()
 
 
 def test_a_deleted_model_comes_back_as_it_was() -> None:

@@ -32,12 +32,12 @@ WAIT = 60.0
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What this machine was measured to do, so that no run has to measure it again."""
-    from engine.training.machine import machine
+    from engine.training.machine import machine, remember
 
     home = tmp_path_factory.mktemp("measured")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GPT_TUI_HOME", str(home))
-        machine("cpu")
+        remember(machine("cpu"))
     return home / "cache/machine.json"
 
 
@@ -229,7 +229,7 @@ def test_what_can_be_refused_at_once_is(prose: Path) -> None:
     assert not runs.recent()
 
 
-def test_a_training_on_a_command_line_is_seen_and_followed(prose: Path) -> None:
+def test_a_training_of_another_program_is_seen_and_followed(prose: Path) -> None:
     training = train(prose, steps=100_000, device="cpu", settings=TINY)
     for event in training:
         if isinstance(event, Step):
@@ -239,7 +239,7 @@ def test_a_training_on_a_command_line_is_seen_and_followed(prose: Path) -> None:
     assert "start" in [event.event for event in run.follower().poll()]
     with pytest.raises(BusyError):
         models.delete("prose")
-    with pytest.raises(RequestError, match="command line"):
+    with pytest.raises(RequestError, match="hears no messages"):
         run.stop()
     training.close()
     assert not runs.running()

@@ -49,9 +49,9 @@ def test_bpe_and_bytes_bring_any_text_back(trained: dict[str, Tokenizer], text: 
 @given(text=ANY)
 def test_fast_way_agrees_with_the_library(trained: dict[str, Tokenizer], text: str) -> None:
     for kind, tokenizer in trained.items():
-        ids = tokenizer._tokenizer.encode(text).ids
+        ids = tokenizer.library.encode(text).ids
         assert tokenizer.encode_batch([text, text]) == [ids, ids], kind
-        assert tokenizer.decode(ids) == tokenizer._tokenizer.decode(ids), kind
+        assert tokenizer.decode(ids) == tokenizer.library.decode(ids), kind
         assert tokenizer.encode(text)[1:] == ids[1:], kind
 
 
@@ -134,7 +134,7 @@ def test_stream_says_what_decode_says_of_any_bytes(trained: dict[str, Tokenizer]
     tokenizer = trained["byte"]
     ids = [byte + 1 for byte in data]
     stream = tokenizer.stream()
-    assert "".join(map(stream.push, ids)) + stream.flush() == tokenizer.decode(ids) == tokenizer._tokenizer.decode(ids)
+    assert "".join(map(stream.push, ids)) + stream.flush() == tokenizer.decode(ids) == tokenizer.library.decode(ids)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -218,14 +218,14 @@ def test_long_text_is_learned_from_evenly(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_encoder_forgets_and_still_agrees(trained: dict[str, Tokenizer]) -> None:
     for kind in ("bpe", "word"):
-        encoder = Encoder(trained[kind]._tokenizer, units=5)
+        encoder = Encoder(trained[kind].library, units=5)
         for text in ("The hen sat on the potato.", "Все счастливые", "", "The cow, the hen.", "\n"):
             assert [encoder.encode(text).tolist()] == trained[kind].encode_batch([text])
 
 
 def test_workers_give_the_same_in_order_even_when_one_dies(trained: dict[str, Tokenizer]) -> None:
     pieces = [Piece(f"Piece {number}: {TEXT[number * 10 : number * 40]}", False) for number in range(20)]
-    with Workers(trained["bpe"]._tokenizer, count=2) as workers:
+    with Workers(trained["bpe"].library, count=2) as workers:
         found = []
         for piece, ids in workers.encode_pieces(pieces):
             found.append((piece, ids.tolist()))

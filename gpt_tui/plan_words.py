@@ -1,0 +1,79 @@
+"""A plan in plain words: what will be built, how long it takes, and what to expect of it. No Textual here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from typing import Any
+
+from engine.config import ModelConfig
+from engine.training.planner import Plan, bytes_per_token
+from gpt_tui.terminal import count, duration
+
+_TOKENS = {"bpe": "pieces of words", "byte": "bytes", "word": "words"}
+
+
+def outlook(plan: Plan) -> tuple[tuple[str, str, bool], ...]:
+    """Lines on a plan: in each what matters, more about it, and whether it may be left out where there is no room."""
+    model, train = plan.model, plan.train
+    rounded = float(f"{plan.steps:.2g}")
+    size, tokens = count(model.parameter_counts()["total"]), f"{model.vocab_size:,} {_TOKENS[train.tokenizer]}"
+    lines = [
+        (f"{size} parameters", f"in {model.n_layer} blocks, {model.n_embd} wide", False),
+        (tokens, f"to write with; it looks back {context_in_words(model, train.tokenizer)}", True),
+        (f"about {rounded:,.0f} steps", _passes(plan.epochs), False),
+        (f"about {count(float(f'{plan.tokens_per_second:.2g}'))} tokens", "a second on this machine", True),
+    ]
+    computing = plan.tokens / plan.tokens_per_second
+    if train.budget != "minutes":
+        lines.append((f"about {duration(computing)}", "in minutes, and a little to prepare", False))
+    elif train.most_epochs and computing < 0.8 * 60 * train.minutes:
+        lines.append((f"about {duration(computing)}", "in minutes: more passes would only teach it by heart", False))
+    if quality := quality_in_words(plan.bits_per_byte):
+        lines.append((f"about {plan.bits_per_byte:.2f} bits per byte", f"to expect: {quality}", False))
+    return tuple(lines)
+
+
+def _passes(epochs: float) -> str:
+    if epochs < 0.95:
+        return f"that read {max(1, round(100 * epochs))}% of the text"
+    times = f"{epochs:.1f}" if epochs < 9.95 else f"{epochs:,.0f}"
+    return "that read the text once" if times == "1.0" else f"that read the text {times.removesuffix('.0')} times"
+
+
+def planned_values(plan: Plan) -> dict[str, str]:
+    """Every setting of a plan as one would type it."""
+    return {
+        entry.name: _typed(getattr(config, entry.name))
+        for config in (plan.model, plan.train)
+        for entry in fields(config)
+    }
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def context_in_words(model: ModelConfig, tokenizer: str) -> str:
+    """How far a model looks back, in words of English."""
+    words = round(model.block_size * bytes_per_token(tokenizer, model.vocab_size) / 5.5)
+    rounded = words if words < 20 else round(words, -1) if words < 1000 else round(words, -2)
+    return f"about {rounded:,} words"
+
+
+def quality_in_words(bits_per_byte: float) -> str:
+    """What text of such a quality reads like; nothing when the quality is not known."""
+    if not math.isfinite(bits_per_byte):
+        return ""
+    for bound, words in (
+        (1.2, "sentences that follow from one another"),
+        (1.5, "whole sentences, mostly sound"),
+        (1.9, "phrases that hold, sentences that wander"),
+        (2.4, "real words, loosely strung"),
+        (3.2, "words that almost are words"),
+    ):
+        if bits_per_byte < bound:
+            return words
+    return "letters in likely places"

@@ -1,0 +1,68 @@
+"""What keeps the app steady: whatever ends it, the terminal is left as it was, and an error of ours is written to the
+log and said in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+
+from textual.app import App
+
+from gpt_tui.terminal import log_exception, say
+
+
+class Steady(App[None]):
+    """An app that leaves in order."""
+
+    _last_words = ""
+
+    def on_mount(self) -> None:
+        """Leave in order too when the system asks (kill, a closed terminal), which Textual does not see to."""
+        if self.is_headless:
+            return
+        if not gc.isenabled():
+            self.set_timer(1.0, _collect_garbage)
+        loop = asyncio.get_running_loop()
+        for name in ("SIGTERM", "SIGHUP"):
+            if (number := getattr(signal, name, None)) is not None:
+                with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+                    loop.add_signal_handler(number, self._leave, 128 + number)
+
+    def _leave(self, status: int) -> None:
+        self.exit(return_code=status)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """In the place of Textual's, which prints the traceback with all that it holds over the user's terminal."""
+        if self._exception is None:
+            self._exception = error  # where tests look
+            self._exception_event.set()
+        self._return_code = 1
+        if not self._last_words:
+            cause = getattr(error, "error", None)  # of a worker
+            self._last_words = last_words(cause if isinstance(cause, Exception) else error)
+        self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        self._exit_renderables.clear()
+        if self._last_words:
+            say(self._last_words)
+            self._last_words = ""
+
+
+def _collect_garbage() -> None:
+    """Let it be collected again; what the start has made stays anyway, and need not be looked through each time."""
+    gc.freeze()
+    gc.enable()
+
+
+def last_words(error: BaseException) -> str:
+    """One line on an error that nobody expected, which is written to the log."""
+    try:
+        raise error
+    except BaseException:
+        path = log_exception()
+    where = f" Details are in {path}" if path is not None else ""
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:200].rstrip(": ")
+    return f"it failed unexpectedly ({what}) and had to stop. Trainings go on, and what was saved is safe.{where}"
