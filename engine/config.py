@@ -260,7 +260,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def check_fields(config: Any) -> None:
-    """Types, finiteness and bounds of every field, each failure in one line that names the field. Raises `ConfigError`."""
+    """Types, finiteness and bounds of every field. Raises `ConfigError` in one line that names the field."""
     kind: Any = type(config)
     hints = _hints(kind)
     for f in fields(config):

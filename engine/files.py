@@ -133,10 +133,11 @@ def remove_leftovers(folder: Path, *, older_than: float = 0.0) -> None:
 
     Without an age, only for whoever holds the folder's lock.
     """
-    for path in folder.rglob(f"{_TEMPORARY}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime >= older_than:
-                path.unlink()
+    with contextlib.suppress(OSError):
+        for path in list(folder.rglob(f"{_TEMPORARY}*")):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime >= older_than:
+                    path.unlink()
 
 
 LOCK_FILES = ("lock", "lock.json")

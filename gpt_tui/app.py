@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -99,13 +100,16 @@ class GptTui(Steady, Preferring):
 
     TITLE = "gpt-tui"
     CSS_PATH = "styles/app.tcss"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [  # type: ignore[misc]
         (0, "-tiny"),
         (60, "-narrow"),
         (80, "-normal"),
         (120, "-wide"),
     ]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (24, "-tall")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [  # type: ignore[misc]
+        (0, "-short"),
+        (24, "-tall"),
+    ]
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_everything}
@@ -139,11 +143,12 @@ class GptTui(Steady, Preferring):
     def __init__(self, first: navigation.Open | None = None, services: Services | None = None) -> None:
         """`first`: where to begin, else the library."""
         self._first = first
-        self.DEFAULT_MODE = _BEGINNINGS.get(type(first), "library")  # made at once, with no empty screen before it
+        # Made at once, with no empty screen before it.
+        self.DEFAULT_MODE = _BEGINNINGS.get(type(first), "library")  # type: ignore[misc]
         super().__init__(services if services is not None else Services())
         self.watcher = Watcher(self)
         for name, make in PLACES.items():
-            self.add_mode(name, lambda make=make: make(self.services))
+            self.add_mode(name, partial(make, self.services))
 
     def get_key_display(self, binding: Binding) -> str:
         """Keys as they stand on the keyboard: F1, Enter."""

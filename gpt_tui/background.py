@@ -12,8 +12,9 @@ Result = TypeVar("Result")
 _END = object()
 
 
-async def in_background(work: Callable[[], Result]) -> Result:
-    """What `work` returns, or raises, in a thread of its own. When its caller is cancelled, its result is dropped."""
+async def in_background(work: Callable[[], Result], *, still: Callable[[], bool] | None = None) -> Result:
+    """What `work` returns, or raises, in a thread of its own. When its caller is cancelled, its result is dropped; and
+    its caller is when `still`, asked at the end, says that nobody is there any more."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
 
@@ -35,12 +36,18 @@ async def in_background(work: Callable[[], Result]) -> Result:
             loop.call_soon_threadsafe(settle, result, failure)
 
     threading.Thread(target=run, daemon=True).start()
-    return await future
+    try:
+        return await future
+    finally:
+        if still is not None and not still():
+            raise asyncio.CancelledError
 
 
-async def each_in_background(items: Iterator[Result]) -> AsyncIterator[Result]:
+async def each_in_background(
+    items: Iterator[Result], *, still: Callable[[], bool] | None = None
+) -> AsyncIterator[Result]:
     """The items of an iterator, each made in a thread."""
-    while (item := await in_background(lambda: next(items, _END))) is not _END:
+    while (item := await in_background(lambda: next(items, _END), still=still)) is not _END:
         yield item  # type: ignore[misc]
 
 

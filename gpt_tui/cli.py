@@ -260,9 +260,11 @@ def evaluate(model: options.Model, texts: options.EvalTexts = None, json: option
 @app.command(epilog=examples("models", "models --json"))
 def models(json: options.Json = False) -> None:
     """List the models that there are."""
+    from engine.store.models import check_readable
     from engine.store.models import models as stored
     from gpt_tui.tables import model_object, print_models
 
+    check_readable()
     entries = stored()
     if json:
         for entry in entries:

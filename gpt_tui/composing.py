@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from engine.config import SampleConfig, from_table
 from engine.errors import ConfigError
-from engine.events import Token
+from engine.events import Alternative, Token
 from gpt_tui.endings import UNTIL, Ending
 
 if TYPE_CHECKING:
@@ -238,6 +238,36 @@ class Tries:
         """Whether what is told to stand there is still in this text."""
         standing = self.standing
         return standing is not None and text.startswith(standing.text, self.start)
+
+
+class Placed(NamedTuple):
+    """A token that stands in a text: where, and what could have stood there."""
+
+    position: int
+    text: str
+    probability: float
+    alternatives: tuple[Alternative, ...]
+
+
+def placed(tries: Sequence[Try], text: str) -> list[Placed]:
+    """The tokens of those tries that stand in this text as they were written, in order; the latest have precedence."""
+    found: dict[int, list[Placed]] = {}
+    taken: list[tuple[int, int]] = []
+    for try_ in reversed(tries):
+        tokens = list(try_.tokens)
+        while tokens and "".join(token.text for token in tokens) not in try_.text:
+            tokens.pop()  # what came after the end of the sentence was never shown
+        written = "".join(token.text for token in tokens)
+        start = text.find(try_.text) + try_.text.find(written)
+        end = start + len(written)
+        if not written or try_.text not in text or any(start < last and end > first for first, last in taken):
+            continue
+        taken.append((start, end))
+        found[start] = row = []
+        for token in tokens:
+            row.append(Placed(start, token.text, token.probability, token.alternatives))
+            start += len(token.text)
+    return [token for _, row in sorted(found.items()) for token in row]
 
 
 def sample_settings(values: dict[str, Any], seed: int | None = None) -> tuple[dict[str, Any], str]:

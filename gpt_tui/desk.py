@@ -19,8 +19,8 @@ from gpt_tui.drafts import Draft, Hold, Span
 KEEP_AFTER, NOTE_AFTER = 0.5, 3.0
 """Seconds from a change to its being written: of the text, and of what is kept beside it."""
 
-Snapshot = tuple[str, Sequence[Span], int]
-"""The text, its spans, and where the cursor stands."""
+Snapshot = tuple[str, Sequence[Span], int, int]
+"""The text, its spans, where the cursor stands, and how many words there are."""
 
 
 @dataclass
@@ -107,9 +107,13 @@ def _held(opened: Opened) -> Opened:
         return opened
     if draft.text and draft.changed:
         with contextlib.suppress(ValueError):
-            when = ago(drafts.moment(draft.changed))
+            moment = drafts.moment(draft.changed)
+            when = ago(moment)
             if opened.hold.left_open:
-                opened.notes.append(f"gpt-tui ended while this was open. Your text is here as it stood: {when}.")
+                at = moment.astimezone()
+                opened.notes.append(
+                    f"gpt-tui was ended while this was open. Your text is here as it stood at {at:%H:%M:%S}."
+                )
             elif when != "just now":
                 opened.notes.append(f"Here is where you stood: {when}.")
     return opened
@@ -185,8 +189,9 @@ class Desk:
 
     def snapshot(self) -> Draft:
         """The draft with what the editor holds now."""
-        text, spans, cursor = self._take()
-        self.draft.text, self.draft.spans, self.draft.cursor = text, list(spans), cursor
+        draft = self.draft
+        draft.text, spans, draft.cursor, draft.words = self._take()
+        draft.spans = list(spans)
         return self.draft
 
     def _save(self, copy: Draft, text_changed: bool) -> None:

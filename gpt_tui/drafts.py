@@ -46,6 +46,8 @@ class Draft:
     """As the user called it; empty: its first line is its title."""
     text: str = ""
     spans: list[Span] = field(default_factory=list)
+    words: int | None = None
+    """How many words it has, where that has been counted."""
     cursor: int = 0
     model: str = ""
     checkpoint: str = "best"
@@ -122,7 +124,7 @@ def save(draft: Draft, *, text_changed: bool = True) -> None:
     record: dict[str, Any] = {
         "name": draft.name,
         "title": draft.title,
-        "words": count_words(draft.text),
+        "words": count_words(draft.text) if draft.words is None else draft.words,
         "created": draft.created,
         "changed": draft.changed,
         "model": draft.model,
@@ -158,6 +160,7 @@ def load(id_: str) -> Draft:
         _as(record, "name", str, ""),
         text,
         _spans_for(record, sum_of(written), len(text)),
+        None,
         min(max(0, _as(record, "cursor", int, 0)), len(text)),
         _as(record, "model", str, ""),
         _as(record, "checkpoint", str, "best"),

@@ -13,9 +13,7 @@ UNTIL = ("length", "sentence", "paragraph")
 _CLOSE = "[\"'”’»›)\\]*_]*"
 _STOP = re.compile(rf"([.!?…]+{_CLOSE})(\s+)(?=\S)|([。！？]+[」』”’）]*)(?=[^」』”’）])", re.DOTALL)
 _PERHAPS = re.compile(rf"(?:[.!?…]+{_CLOSE}|[。！？]+[」』”’）]*)\s*\Z")
-_SHORT = frozenset(
-    re.findall(r"\w+", "mr mrs ms dr st prof rev capt col gen lt jr sr hon mme mlle no vol cf etc vs")
-)
+_SHORT = frozenset(re.findall(r"\w+", "mr mrs ms dr st prof rev capt col gen lt jr sr hon mme mlle no vol cf etc vs"))
 _LAST_WORD = re.compile(r"(\w+)\W*\Z")
 _BLANK_LINE = re.compile(r"\r?\n[ \t]*\r?\n")
 _NEWLINE = re.compile(r"\r?\n")

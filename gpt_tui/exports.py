@@ -124,7 +124,7 @@ def render(document: Document, format: str) -> str:
 
 def suggested(title: str) -> str:
     """A file's name for a title, its suffix left out."""
-    return file_name(title, "")
+    return file_name(title.rstrip("…"), "")
 
 
 def file_name(title: str, suffix: str) -> str:

@@ -263,4 +263,3 @@ def other_history(name: str) -> History:
     if not history.step and not history.evals:
         raise EngineError(f"{name}: there is no log of how it was trained.")
     return history
-

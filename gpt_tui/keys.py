@@ -25,7 +25,6 @@ _RENAMED = {"slash", "backslash", "at", "minus", "plus", "underscore"}
 _ALIKE = {
     "ctrl+i": "Tab",
     "ctrl+m": "Enter",
-    "ctrl+j": "a line feed, in some terminals Enter",
     "ctrl+h": "Backspace",
     "ctrl+left_square_bracket": "Escape",
 }

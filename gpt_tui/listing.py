@@ -1,15 +1,17 @@
-"""What there is to train on: what ships, what was used before; and which models one can go on from. No Textual here but
-for the rows' own type."""
+"""What there is to train on: what ships, what was used before; and which models one can go on from. No widget is
+touched here: only what they show is made."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from engine.data.census import Counts
 from engine.data.corpus import catalog
 from engine.store import models
 from engine.store.models import ModelRecord
 from gpt_tui.terminal import byte_size, count
 from gpt_tui.widgets.corpus_list import ListedText
+from gpt_tui.widgets.text_facts import Facts
 
 
 def gather() -> tuple[list[ListedText], list[ListedText], dict[str, ModelRecord]]:
@@ -45,10 +47,35 @@ def described(record: ModelRecord) -> str:
     """A model in a line of a list."""
     parameters = count(record.model.parameter_counts()["total"])
     quality = record.summary.get("bits_per_byte")
-    parts = [record.name, f"{parameters} parameters"]
+    parts = [record.name, str(record.corpus.get("name", "?")), parameters]
     if isinstance(quality, float):
-        parts.append(f"{quality:.3f} bits per byte")
-    return " · ".join([*parts, f"of {record.corpus.get('name', '?')}"])
+        parts.append(f"{quality:.2f} bits per byte")
+    return " · ".join(parts)
+
+
+def with_counts(facts: Facts, counts: Counts) -> Facts:
+    """What is known of a text, with what was counted in it."""
+    return facts._replace(
+        bytes=counts.bytes,
+        words=counts.words,
+        distinct_words=counts.distinct_words,
+        documents=counts.documents,
+        exact=counts.exact and counts.done,
+        counting=not counts.done,
+        notes=tuple(_sentence(note) for note in counts.notes),
+    )
+
+
+def _sentence(note: str) -> str:
+    return note[:1].upper() + note[1:] + ("" if note.endswith(".") else ".")
+
+
+def first_folder(remembered: object) -> Path:
+    """The folder to look for files in at first: the last one, else where the app was started."""
+    for folder in ([Path(remembered)] if isinstance(remembered, str) else []) + [Path.cwd()]:
+        if folder.is_dir():
+            return folder
+    return Path.home()
 
 
 def short_path(path: Path) -> str:

@@ -14,7 +14,7 @@ from gpt_tui.widgets.choice_list import Choice
 from gpt_tui.widgets.export_dialog import ExportChoice
 
 _FORMATS = (
-    Choice("hf", "Hugging Face", "a folder that transformers loads, and most other programs"),
+    Choice("hf", "Hugging Face", "a folder that transformers and others load"),
     Choice("gguf", "GGUF", "one file for llama.cpp, Ollama and LM Studio"),
 )
 

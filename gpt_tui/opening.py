@@ -69,7 +69,7 @@ def somewhere(memory: Mapping[str, Any]) -> tuple[Conversation, Cast] | None:
     for id in filter(None, (str(memory.get(LAST) or ""), *kept)):
         with contextlib.suppress(EngineError):
             return reopen(id)
-    for name in able(memory):
+    for name, _ in able():
         with contextlib.suppress(EngineError):
             return begin(name, settings=settings_of(memory))
     return None
@@ -81,8 +81,8 @@ def settings_of(memory: Mapping[str, Any]) -> dict[str, Any]:
     return dict(kept) if isinstance(kept, Mapping) else {}
 
 
-def able(memory: Mapping[str, Any]) -> list[str]:
-    """The models that one can talk with, the likeliest first: trained on conversations, then the newest."""
+def able() -> list[tuple[str, str]]:
+    """The models that one can talk with, and their texts: those trained on conversations first, then the newest."""
     there = [entry for entry in models.models() if entry.record is not None and _has_weights(entry)]
     voices = _with_voices()
 
@@ -91,7 +91,11 @@ def able(memory: Mapping[str, Any]) -> list[str]:
         assert record is not None
         return not voices & set(map(str, record.corpus.get("sources", []))), _backwards(record.created)
 
-    return [entry.name for entry in sorted(there, key=rank)]
+    return [(entry.name, _text_of(entry)) for entry in sorted(there, key=rank)]
+
+
+def _text_of(entry: models.StoredModel) -> str:
+    return str(entry.record.corpus.get("name", "")) if entry.record is not None else ""
 
 
 def _has_weights(entry: models.StoredModel) -> bool:

@@ -129,6 +129,14 @@ def _dress(temporary: Path, path: Path) -> None:
                 temporary.chmod(stat.S_IMODE(old.st_mode))  # a change of owner may have taken some away
 
 
+def stamp_of(path: Path) -> Stamp | None:
+    """What the file is like now; None where it cannot be told."""
+    try:
+        return _stamp(path.stat(), path.read_bytes())
+    except OSError:
+        return None
+
+
 def same_text(stamp: Stamp | None, text: str, *, bom: bool) -> bool:
     """Whether this is the text that the file had when it was last looked at."""
     return stamp is not None and stamp.sum == _sum(_BOM * bom + text.encode("utf-8", "replace"))

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from textual.app import App
 from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.dom import DOMNode
+from textual.fuzzy import Matcher
 from textual.keys import key_to_character
 from textual.message import Message
 from textual.screen import Screen
@@ -23,6 +25,11 @@ from gpt_tui.terminal import visible
 
 _MOST_DRAFTS = 200
 _NOT_OFFERED = {"app.palette"}
+_CURSOR_KEYS = {
+    *("up", "down", "left", "right", "home", "end", "pageup", "pagedown"),
+    *("enter", "space", "tab", "escape", "backspace", "delete"),
+}
+"""What these do in a widget is moving and writing, and nobody looks for it by name."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +82,10 @@ class Everything(Provider):
         for command in self._commands():
             if command.shown_first:
                 yield DiscoveryHit(
-                    Content(command.name),  # type: ignore[arg-type]
+                    Content(command.name),
                     command.run,
                     command.name,
-                    _escaped(command.meaning),
+                    Content(command.meaning),  # type: ignore[arg-type]
                 )
 
     async def search(self, query: str) -> Hits:
@@ -87,19 +94,24 @@ class Everything(Provider):
             name = matcher.match(command.name)
             meaning = matcher.match(command.meaning) if query.casefold() in command.meaning.casefold() else 0.0
             if (score := max(name, meaning * 0.5)) > 0:
-                shown = matcher.highlight(command.name) if name else Content(command.name)
-                yield Hit(score, shown, command.run, command.name, _escaped(command.meaning))
+                shown = _highlighted(matcher, command.name)
+                yield Hit(score, shown, command.run, command.name, Content(command.meaning))  # type: ignore[arg-type]
 
     def _commands(self) -> Iterator[Command]:
         seen = set()
         for command in (*self._actions(), *self._models(), *self._drafts(), *self._themes(), *self._settings()):
-            if command.name not in seen:
-                seen.add(command.name)
+            if (command.name, command.meaning) not in seen:
+                seen.add((command.name, command.meaning))
                 yield command
 
     def _actions(self) -> Iterator[Command]:
-        for node, binding, keys in bindings_of(self.screen):
-            if binding.id is not None and binding.id not in _NOT_OFFERED:  # Textual's own move the cursor
+        here = list(bindings_of(self.screen))
+        here.sort(
+            key=lambda found: (not found[1].show, not isinstance(found[0], Screen), not isinstance(found[0], App))
+        )
+        for node, binding, keys in here:  # what the line of keys shows, then what the place, the app, the widgets have
+            moves = not isinstance(node, Screen | App) and binding.key.rpartition("+")[2] in _CURSOR_KEYS
+            if binding.id is not None and binding.id not in _NOT_OFFERED and not moves:  # Textual's own have no id
                 sentence = " ".join(filter(None, (binding.tooltip, f"({keys})")))
                 yield Command(binding.description, sentence, partial(self._run, binding.action, node), shown_first=True)
 
@@ -156,10 +168,15 @@ def _stored() -> _Stored:
 
 
 def _drafts() -> tuple[tuple[str, str], ...]:
-    return ()
+    """The ids and titles of those that were written last."""
+    from gpt_tui import drafts
+
+    return tuple((draft.id, visible(draft.title)) for draft in drafts.summaries()[:_MOST_DRAFTS])
 
 
-def _escaped(text: str) -> str:
-    from textual.markup import escape
-
-    return escape(text)
+def _highlighted(matcher: Matcher, name: str) -> Content:
+    """The name with what was typed marked in it. Textual's own way takes brackets in it for markup."""
+    content = Content(name)
+    for offset in matcher.fuzzy_search.match(matcher.query, name)[1]:
+        content = content.stylize(matcher.match_style, offset, offset + 1)
+    return content

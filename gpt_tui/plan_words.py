@@ -30,13 +30,15 @@ def outlook(plan: Plan) -> tuple[tuple[str, str, bool], ...]:
     elif train.most_epochs and computing < 0.8 * 60 * train.minutes:
         lines.append((f"about {duration(computing)}", "in minutes: more passes would only teach it by heart", False))
     if quality := quality_in_words(plan.bits_per_byte):
-        lines.append((f"about {plan.bits_per_byte:.2f} bits per byte", f"to expect: {quality}", False))
+        lines.append((quality, f"at about {plan.bits_per_byte:.1f} bits per byte", False))
     return tuple(lines)
 
 
 def _passes(epochs: float) -> str:
+    if epochs < 0.01:
+        return "that read less than 1% of the text"
     if epochs < 0.95:
-        return f"that read {max(1, round(100 * epochs))}% of the text"
+        return f"that read {epochs:.0%} of the text"
     times = f"{epochs:.1f}" if epochs < 9.95 else f"{epochs:,.0f}"
     return "that read the text once" if times == "1.0" else f"that read the text {times.removesuffix('.0')} times"
 
@@ -68,12 +70,12 @@ def quality_in_words(bits_per_byte: float) -> str:
     if not math.isfinite(bits_per_byte):
         return ""
     for bound, words in (
-        (1.2, "sentences that follow from one another"),
-        (1.5, "whole sentences, mostly sound"),
-        (1.9, "phrases that hold, sentences that wander"),
-        (2.4, "real words, loosely strung"),
-        (3.2, "words that almost are words"),
+        (1.2, "connected sentences"),
+        (1.6, "whole sentences"),
+        (2.1, "phrases that hold"),
+        (2.6, "words in loose order"),
+        (3.4, "almost words"),
     ):
         if bits_per_byte < bound:
             return words
-    return "letters in likely places"
+    return "likely letters"

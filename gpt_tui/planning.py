@@ -73,7 +73,12 @@ def options(choices: Choices) -> dict[str, Any]:
 
 
 def make_plan(
-    n_bytes: int, machine: Machine, choices: Choices, base: ModelRecord | None = None, distinct_words: int | None = None
+    n_bytes: int,
+    machine: Machine,
+    choices: Choices,
+    base: ModelRecord | None = None,
+    distinct_words: int | None = None,
+    trigram_bits: float = math.nan,
 ) -> Plan:
     """What will be built of a text of so many bytes. Raises `ConfigError`, which begins with a setting's name."""
     model, train = parse_settings([f"{name}={text}" for name, text in choices.settings.items()])
@@ -105,6 +110,7 @@ def make_plan(
         tokenizer=choices.tokenizer,
         vocab_size=vocab_size,
         overrides=(model, train),
+        trigram_bits=trigram_bits,
         **budget,
     )
 
@@ -238,15 +244,43 @@ def known_machine(asked: str) -> Machine | None:
     return remembered(likely_device(asked))
 
 
-def measured_machine(asked: str) -> Machine:
-    """What the machine can do; measured in a child process, in seconds, unless it is remembered."""
-    from engine.training.machine import machine
+def measured_machine(asked: str) -> tuple[Machine, bool]:
+    """What the machine can do, and whether that may be too little, as others kept it busy. Measured in a child process,
+    in seconds, unless it is remembered."""
+    from engine.training.machine import look
 
     device = likely_device(asked)
-    found = machine(device)
+    found, crowded = look(device)
     if asked == "auto" and device != "cpu" and found == Machine(device=device):  # nothing could be measured on it
-        return machine("cpu")
-    return found
+        return look("cpu")
+    return found, crowded
+
+
+CROWDED = "Other programs keep this machine busy; without them it will do more."
+"""What is said of a machine that was measured so."""
+
+
+def predictability(texts: tuple[str, ...]) -> float:
+    """How predictable the texts are, from which the quality is foretold; nan when nothing can be said. Takes a child
+    process one to three seconds, once for each text in this session."""
+    from engine.training.foresight import foresee_in_child
+
+    key = (texts, *map(_stamp, texts))
+    if key not in _predictable:
+        _predictable[key] = foresee_in_child(texts)
+    return _predictable[key]
+
+
+_predictable: dict[tuple[Any, ...], float] = {}
+
+
+def _stamp(text: str) -> tuple[int, int]:
+    """What tells that a file has changed."""
+    try:
+        status = locations.expanded(text).stat()
+        return status.st_size, status.st_mtime_ns
+    except OSError:
+        return 0, 0
 
 
 # Names
@@ -293,8 +327,3 @@ def shorter(error: EngineError, texts: tuple[str, ...]) -> str:
     for text in texts:
         line = line.replace(text, Path(text).name or text)
     return line
-
-
-def plain_note(note: str) -> str:
-    """A note of the readers, as a sentence."""
-    return note[:1].upper() + note[1:] + ("" if note.endswith(".") else ".")

@@ -61,7 +61,8 @@ def _budget_words(look: Look) -> tuple[str, ...]:
     if not look.report.alive:
         return (f"step {(look.end or step).step:,}", f"in {elapsed}")
     time = f"{elapsed} of {duration(60 * minutes)}" if minutes else elapsed
-    return (time, _step_words(step, steps), f"{duration(step.eta)} left" if math.isfinite(step.eta) else "")
+    left = (f"{duration(step.eta)} left",) if math.isfinite(step.eta) else ()
+    return (time, *left, _step_words(step, steps))
 
 
 def _step_words(step: Step, steps: int) -> str:
@@ -81,7 +82,9 @@ def figures_of(look: Look) -> list[Figure]:
     step, last, best = look.step, look.evals[-1] if look.evals else None, look.best
     figures = [
         Figure(_number(last.bits_per_byte, 3) if last else "…", "bits per byte", "$eval-curve"),
-        Figure(_number(best.bits_per_byte, 3) if best else "…", "best so far" if look.report.alive else "best"),
+        Figure(_number(look.end.bits_per_byte, 3), "best")
+        if look.end is not None
+        else Figure(_number(best.bits_per_byte, 3) if best else "…", "best so far"),
         Figure(_number(last.val_loss, 3) if last else "…", "held out"),
         Figure(_number(look.loss, 3), "training", "$train-curve"),
         Figure(count(step.tokens_per_second), "tokens/s"),
@@ -101,6 +104,8 @@ def stages_of(look: Look) -> list[Stage]:
     """What was prepared, and is being prepared."""
     stages = [Stage(one.message, one.progress) for one in look.prepared]
     told = look.report.message if look.state == State.PREPARING else ""
+    if look.start is not None:
+        told = "Taking the first step"
     if told and (not stages or stages[-1].words != told):
         stages.append(Stage(told))
     return stages or [Stage("Starting")]
@@ -129,10 +134,10 @@ class Told(NamedTuple):
 
 COMPOSE = NextStep("c", "write with it", "compose")
 CHAT = NextStep("t", "talk with it", "talk")
-LIBRARY = NextStep("l", "your models", "library")
-GO_ON = NextStep("r", "go on with it", "go_on")
+LIBRARY = NextStep("l", "library", "library")
+GO_ON = NextStep("r", "resume it", "go_on")
 ANEW = NextStep("F3", "train another", "anew")
-UNDO = NextStep("u", "bring it back", "bring_back")
+UNDO = NextStep("u", "restore it", "bring_back")
 
 
 def outcome_of(look: Look) -> Told | None:
@@ -164,6 +169,8 @@ def _good_end(look: Look, resume: tuple[NextStep, ...], usable: tuple[NextStep, 
     plan = look.start.plan if look.start is not None else {}
     expected = plan.get("bits_per_byte")
     parts = [quality(bits), against_plan(bits, expected if isinstance(expected, float) else None)]
+    in_time = look.start is None or look.start.train.get("minutes")
+    parts.append("" if reason != "budget" else REASONS["time"] if in_time else REASONS["steps"])
     parts.append(REASONS.get(reason, ""))
     return Told(title, " ".join(filter(None, parts)), (*usable[:2], *resume, *usable[2:]), reason == "diverged")
 

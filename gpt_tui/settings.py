@@ -95,7 +95,7 @@ class State:
         self.settings: dict[str, Any] = _table(table, "settings")
         self.memory: dict[str, Any] = _table(table, "memory")
         self._changes: dict[tuple[str, str], Any] = {}
-        self._saving = Lock()
+        self._noting, self._saving = Lock(), Lock()  # what has changed is noted while something is being written
 
     def remember(self, key: str, value: Any) -> None:
         """Keep a plain value; None forgets it."""
@@ -116,7 +116,8 @@ class State:
         import tomli_w
 
         with self._saving:
-            changes, self._changes = self._changes, {}
+            with self._noting:
+                changes, self._changes = self._changes, {}
             if not changes:
                 return
             self.problem = ""
@@ -128,7 +129,8 @@ class State:
             try:
                 files.write_text(locations.state_file(), tomli_w.dumps(plain))
             except StorageError as error:
-                self._changes = {**changes, **self._changes}
+                with self._noting:
+                    self._changes = {**changes, **self._changes}
                 self._tell(str(error))
 
     def _keep(self, part: str, values: dict[str, Any], key: str, value: Any) -> None:
@@ -136,7 +138,8 @@ class State:
             values.pop(key, None)
         else:
             values[key] = value
-        self._changes[part, key] = value
+        with self._noting:
+            self._changes[part, key] = value
         if self.postpone is not None:
             self.postpone()
         else:

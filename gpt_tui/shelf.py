@@ -117,6 +117,8 @@ def number_of(record: ModelRecord | None, key: str) -> float:
 class Shelf:
     """The models and runs as they stand; each look reads only what is new since the last."""
 
+    SCREENFUL = 48
+    """Models that are read at once, however long it takes."""
     SCAN_SECONDS = 3.0
     """After how long the models' records are looked at even though no folder has come or gone."""
 
@@ -131,7 +133,8 @@ class Shelf:
         self._followers: dict[str, tuple[Follower, Prepare | None]] = {}
 
     def look(self, seconds: float = math.inf) -> list[Item]:
-        """All there is. Records are read for about so long, the newest first; the rest says `read=False`."""
+        """All there is. Records are read for about so long, but at least a screenful, the newest first; the rest says
+        `read=False`."""
         self._scan()
         self._read(time.monotonic() + seconds)
         views = self._runs()
@@ -160,27 +163,27 @@ class Shelf:
         with contextlib.suppress(OSError), os.scandir(root) as folders:
             for folder in folders:
                 if not folder.name.startswith(".") and folder.is_dir():
-                    found[folder.name] = self._stand(root / folder.name)
+                    found[folder.name] = self._stand(folder)
         self._models = found
 
-    def _stand(self, folder: Path) -> tuple[tuple[int, int], Item]:
+    def _stand(self, folder: os.DirEntry[str]) -> tuple[tuple[int, int], Item]:
         """What is known of a model by now."""
         try:
-            status = (folder / models.RECORD).stat()
+            status = os.stat(f"{folder.path}/{models.RECORD}")  # noqa: PTH116 - a thousand paths take their time
             stamp, changed = (status.st_mtime_ns, status.st_size), status.st_mtime
         except OSError:
             stamp, changed = (0, 0), 0.0
         known = self._models.get(folder.name)
         if known is not None and known[0] == stamp:
             return known
-        return stamp, Item(folder.name, folder.name, folder, changed=changed, read=False)
+        return stamp, Item(folder.name, folder.name, Path(folder.path), changed=changed, read=False)
 
     def _read(self, until: float) -> None:
         unread = [item for _, item in self._models.values() if not item.read]
-        for item in sorted(unread, key=lambda item: item.changed, reverse=True):
+        for number, item in enumerate(sorted(unread, key=lambda item: item.changed, reverse=True), start=1):
             stamp, _ = self._models[item.name]
             self._models[item.name] = stamp, _with_record(item)
-            if time.monotonic() > until:
+            if number >= self.SCREENFUL and time.monotonic() > until:
                 return
 
     # Runs
@@ -210,7 +213,8 @@ class Shelf:
     def _candidates(self) -> Iterable[runs.Run]:
         """Runs that the app started; and those of command lines, for which every model's folder is looked into."""
         yield from runs.recent()
-        if time.monotonic() - self._looked_around > self.SCAN_SECONDS:
+        read = all(item.read for _, item in self._models.values())
+        if read and time.monotonic() - self._looked_around > self.SCAN_SECONDS:
             self._looked_around = time.monotonic()
             self._others = [run for run in runs.running() if run.ticket is None]
         yield from (run for run in self._others if run.name not in self.busy and run.report().alive)

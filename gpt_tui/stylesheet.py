@@ -3,6 +3,8 @@ kind of widget has it read all of them anew; so does a theme that is shown again
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.cache import LRUCache
 from textual.css.stylesheet import Stylesheet
 
@@ -15,7 +17,7 @@ class LastingStylesheet(Stylesheet):
 
     def __init__(self, *, variables: dict[str, str] | None = None) -> None:
         super().__init__(variables=variables)
-        self._caches: LRUCache[frozenset[tuple[str, str]], LRUCache] = LRUCache(_THEMES)
+        self._caches: LRUCache[frozenset[tuple[str, str]], LRUCache[Any, Any]] = LRUCache(_THEMES)
         self._use_cache()
 
     def _use_cache(self) -> None:

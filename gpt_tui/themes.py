@@ -252,9 +252,10 @@ ANSI_LIGHT = _sixteen(
 
 
 def _without_colour() -> Theme:
-    """Bold, underlined and reversed say everything."""
+    """Bold, underline and signs say everything."""
     styles = {
-        "block-cursor-text-style": "reverse",
+        "block-cursor-text-style": "bold underline",  # in lists Textual takes no reverse
+        "block-cursor-blurred-text-style": "underline",
         "button-focus-text-style": "bold reverse",
         **dict.fromkeys(("model-text", "edited-text", "ghost-text", "rule", "faint"), "ansi_default"),
         **dict.fromkeys(("train-curve", "eval-curve", "other-curve"), "ansi_default"),

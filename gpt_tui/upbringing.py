@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
     from gpt_tui.generating import Generator
 
-SETTINGS = {"max_new_tokens": 60, "temperature": 0.8, "top_p": 0.95, "seed": 1}
+SETTINGS: dict[str, Any] = {"max_new_tokens": 60, "temperature": 0.8, "top_p": 0.95, "seed": 1}
 """The same for each, so that only the model differs: as the samples of a training are written."""
 
 
@@ -30,7 +30,7 @@ async def grow_up(
         try:
             client = await generator.ready(model, moment)
             text = ""
-            async with aclosing(client.generate(prompt, **SETTINGS)) as writing:  # type: ignore[type-var]
+            async with aclosing(client.generate(prompt, **SETTINGS)) as writing:
                 async for tokens in writing:
                     text += "".join(token.text for token in tokens)
                     yield moment, text, " …"

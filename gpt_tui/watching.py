@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 from textual.signal import Signal
 
+from engine.errors import EngineError
 from gpt_tui.terminal import visible
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Watcher:
     async def _watch(self) -> None:
         await asyncio.sleep(FIRST)
         while True:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError, EngineError):  # it may be well again at the next look
                 self._tell(await asyncio.to_thread(self._look))
             await asyncio.sleep(EVERY)
 

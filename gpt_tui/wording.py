@@ -33,7 +33,8 @@ def against_plan(bits_per_byte: float, expected: float | None) -> str:
 
 
 REASONS = {
-    "budget": "The time it was given is used.",
+    "time": "The time that it was given is used.",
+    "steps": "All its steps are done.",
     "converged": "It learned nothing more from this text, so it stopped early.",
     "stopped": "It was stopped, and everything is saved.",
     "diverged": "The loss became infinite; the best weights before that are kept. A smaller learning rate may help.",

@@ -73,7 +73,7 @@ class Preview:
                 continue
             path = locations.expanded(text)
             if not is_folder(path):
-                yield from _named(_beginning(path), path.name)
+                yield from _named(_beginning(path), path.name if len(texts) > 1 else "")
                 continue
             empty = True
             for file in files_below(path, self._wanted_still):

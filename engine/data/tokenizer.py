@@ -246,6 +246,8 @@ def read_json(path: Path) -> str:
         return path.read_bytes().decode()
     except FileNotFoundError:
         raise DamagedModelError(f"{path}: missing; without its tokenizer a model cannot be used.") from None
+    except PermissionError:
+        raise DamagedModelError(f"{path}: not allowed to read it; change its permissions.") from None
     except (OSError, ValueError) as error:
         raise DamagedModelError(f"{path}: damaged, no tokenizer can be read from it.") from error
 
@@ -285,7 +287,9 @@ def cuts_as_ours(description: dict[str, Any]) -> bool:
 
 
 def _plain_bytes(part: dict[str, Any]) -> bool:
-    return part.get("type") == "ByteLevel" and not part.get("use_regex", True) and not part.get("add_prefix_space", True)
+    return (
+        part.get("type") == "ByteLevel" and not part.get("use_regex", True) and not part.get("add_prefix_space", True)
+    )
 
 
 def _scalars(text: str) -> str:

@@ -74,7 +74,9 @@ def load_tensors(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], di
         if not isinstance(state, dict):
             raise ValueError("its state is no table")
         return tensors, state
-    except FileNotFoundError:
+    except FileNotFoundError:  # so it says too where one may not read the file
+        if path.exists():
+            raise DamagedModelError(f"{path}: not allowed to read it; change its permissions.") from None
         raise DamagedModelError(f"{path.name} is missing from {path.parent}.") from None
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -102,7 +104,9 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         sizes = f"{tokenizer.vocab_size} tokens, the model {record.model.vocab_size}"
         raise DamagedModelError(f"{folder.name}: {TOKENIZER} has {sizes}.")
     if record.tokenizer_checksum not in ("", tokenizer.checksum):
-        raise DamagedModelError(f"{folder.name}: its {TOKENIZER} is not the one that it was trained with; put that back.")
+        raise DamagedModelError(
+            f"{folder.name}: its {TOKENIZER} is not the one that it was trained with; put that back."
+        )
     return tokenizer
 
 

@@ -26,11 +26,12 @@ def import_model(source: str | Path, *, name: str | None = None) -> Path:
     `DamagedModelError`, `StorageError`; then nothing is left of it.
     """
     folder = _folder(source)
+    models.remove_abandoned()
     if name is None:
         target = locations.models_dir() / models.free_name(model_name(folder.name))
     else:
         target = locations.models_dir() / models.check_name(name)
-        if target.exists():
+        if models.is_there(target):
             raise NameTakenError(f"{target.name}: a model of that name is there already; choose another name.")
     if (folder / models.RECORD).exists():
         _import_own(folder, target)
@@ -46,7 +47,9 @@ def _folder(source: str | Path) -> Path:
         if folder.is_dir() and any((folder / name).exists() for name in (models.RECORD, hugging_face.CONFIG)):
             return folder.resolve()
         there = folder.exists()
-    except (OSError, ValueError):  # not allowed to look, or a null byte
+    except PermissionError:
+        raise RequestError(f"{source}: not allowed to read it. Change its permissions, or copy it.") from None
+    except (OSError, ValueError):  # a name too long, or a null byte
         there = False
     if folder.suffix == ".gguf":
         raise RequestError(f"{source}: GGUF is written, and not read; import the folder that it was made from.")

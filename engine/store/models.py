@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import difflib
 import itertools
+import os
+import shutil
 import tomllib
 import unicodedata
 from collections.abc import Mapping
@@ -19,7 +21,7 @@ import tomli_w
 
 from engine import files, locations
 from engine.config import ModelConfig, TrainConfig, from_table, to_table
-from engine.errors import ConfigError, DamagedModelError, EngineError, ModelNotFoundError, NameTakenError
+from engine.errors import ConfigError, DamagedModelError, EngineError, ModelNotFoundError, NameTakenError, StorageError
 
 FORMAT = 1
 """The version of a model's folder that this program writes. Later versions are refused, earlier ones read."""
@@ -30,6 +32,7 @@ TRASH = "models"
 
 _PORTS = {f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)}
 _RESERVED = {"con", "prn", "aux", "nul", "conin$", "conout$"} | _PORTS
+_BEGUN = {*files.LOCK_FILES, "tokenizer.json", "run", "heldout.safetensors", "text"}  # before there is a record
 _SHAPE = ("vocab_size", "block_size", "n_layer", "n_head", "n_embd")  # without these the weights cannot be understood
 
 
@@ -149,12 +152,12 @@ def check_name(name: str) -> str:
 def free_name(name: str) -> str:
     """The first of `novel`, `novel-2`, `novel-3`, … that is not taken. Raises `ConfigError` like `check_name`."""
     name = check_name(name)
-    if not _folder(name).exists():
+    if not is_there(_folder(name)):
         return name
     for number in itertools.count(2):
         suffix = f"-{number}"
         candidate = name[: LONGEST_NAME - len(suffix)].rstrip(". ") + suffix
-        if not _folder(candidate).exists():
+        if not is_there(_folder(candidate)):
             return candidate
     raise AssertionError("unreachable: the numbers do not end")
 
@@ -164,7 +167,7 @@ def find(name_or_folder: str | Path) -> Path:
     name = str(name_or_folder)
     with contextlib.suppress(ConfigError):
         folder = _folder(check_name(name))
-        if folder.is_dir():
+        if is_there(folder) and folder.is_dir():
             return folder
     with contextlib.suppress(OSError, ValueError, RuntimeError):  # no such home, a null byte, a name too long
         path = Path(name).expanduser()
@@ -176,10 +179,18 @@ def find(name_or_folder: str | Path) -> Path:
     raise ModelNotFoundError(f"{_short(name)}: no model of that name. {advice}")
 
 
-def models() -> list[StoredModel]:
-    """Every model in the store, by name; damaged ones too, with what is wrong."""
+def check_readable() -> None:
+    """Raises `StorageError` where there is a store in which one may not look."""
     root = locations.models_dir()
-    return [_look_at(root / name) for name in _names()]
+    if is_there(root) and not os.access(root, os.R_OK | os.X_OK):
+        advice = "Change its permissions, or set GPT_TUI_HOME to another folder."
+        raise StorageError(f"{root}: not allowed to read it. {advice}")
+
+
+def models() -> list[StoredModel]:
+    """Every model in the store, by name; damaged ones too, with what is wrong. None where one may not look."""
+    folders = [_folder(name) for name in _names()]
+    return [_look_at(folder) for folder in folders if not is_abandoned(folder)]
 
 
 def rename(old: str, new: str) -> Path:
@@ -188,7 +199,7 @@ def rename(old: str, new: str) -> Path:
     Raises `ModelNotFoundError`, `ConfigError`, `NameTakenError`, `BusyError`, `DamagedModelError` or `StorageError`.
     """
     folder, target = _in_store(old), _folder(check_name(new))
-    if target.exists() and not target.samefile(folder):  # it is the same where only the case changes and cases are one
+    if is_there(target) and not target.samefile(folder):  # it is the same where only the case changes and cases are one
         raise NameTakenError(f"{target.name}: a model of that name is there already; choose another name.")
     with files.ModelLock(folder):
         write_record(folder, replace(read_record(folder), name=target.name))
@@ -206,7 +217,7 @@ def duplicate(name: str, new: str) -> Path:
     Raises `ModelNotFoundError`, `ConfigError`, `NameTakenError`, `BusyError`, `DamagedModelError` or `StorageError`.
     """
     folder, target = _in_store(name), _folder(check_name(new))
-    if target.exists():
+    if is_there(target):
         raise NameTakenError(f"{target.name}: a model of that name is there already; choose another name.")
     with files.ModelLock(folder):  # nobody trains it meanwhile: its files belong together
         record = read_record(folder)
@@ -239,16 +250,47 @@ def restore(name: str) -> Path:
         advice = _suggestion(name, list(deleted), there)
         raise ModelNotFoundError(f"{_short(name)}: no model of that name in the trash. {advice}")
     folder = _folder(name)
-    if folder.exists():
+    if is_there(folder):
         raise NameTakenError(f"{name}: a model of that name is there already; rename that one first.")
     files.restore_from_trash(name, TRASH, folder)
     return folder
 
 
+def is_there(folder: Path) -> bool:
+    """Whether something lies at a place in the store. Raises `StorageError` where one is not allowed to look."""
+    try:
+        return folder.exists()
+    except OSError as error:
+        advice = "Change its permissions, or set GPT_TUI_HOME to another folder."
+        raise StorageError(f"{folder}: not allowed to look there. {advice}") from error
+
+
 def is_running(folder: Path) -> bool:
     """Whether a live process holds the model's lock: trains it."""
     # Asking the lock itself takes it for a moment, which could turn a trainer away: only where somebody has signed.
-    return (folder / "lock.json").exists() and files.ModelLock(folder).is_held()
+    try:
+        return (folder / "lock.json").exists() and files.ModelLock(folder).is_held()
+    except OSError:  # not allowed to look
+        return False
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Whether a training was killed here before it had a record: nothing in the folder is worth keeping."""
+    try:
+        names = {path.name for path in folder.iterdir()}
+        if RECORD in names or "lock.json" not in names:  # nobody has signed
+            return False
+        names |= {path.name for path in (folder / "run").iterdir()} if "run" in names else set()
+    except OSError:
+        return False
+    return all(name in _BEGUN or name.startswith(".") for name in names) and not files.ModelLock(folder).is_held()
+
+
+def remove_abandoned() -> None:
+    """Take away what killed trainings left in the store before they had anything to keep."""
+    for folder in map(_folder, _names()):
+        if is_abandoned(folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def checkpoints(folder: Path) -> list[int]:

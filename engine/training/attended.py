@@ -1,4 +1,4 @@
-"""A training in this process, on a command line: others may watch, pause and stop it, as they do one of `runs.start`."""
+"""A training in this process, on a command line: others watch, pause and stop it as they do one of `runs.start`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from engine.training.tickets import State, Ticket, root
 
 
 class Attended:
-    """A training in this process that others may watch, pause and stop. Its ticket is there from its first event on, and
-    goes when it ended well or came to nothing. What hinders the ticket hinders no training."""
+    """A training in this process that others may watch, pause and stop. Its ticket is there from its first event on,
+    and goes when it ended well or came to nothing. What hinders the ticket hinders no training."""
 
     def __init__(self, texts: Sequence[str], options: Mapping[str, Any], control: Control) -> None:
         """Texts and options are those of `train`."""
@@ -30,7 +30,7 @@ class Attended:
         """Each event of the training, as it comes."""
         if not self._opened:
             self._opened = True
-            with contextlib.suppress(EngineError):
+            with contextlib.suppress(EngineError, OSError):
                 self._attendance = Attendance(self._ticket(), self._control).__enter__()
         if self._attendance is not None:
             self._attendance.note(event)

@@ -294,5 +294,6 @@ def advice(n_bytes: int, epochs: float) -> list[str]:
     elif n_bytes < 300_000:
         words.append(f"{n_bytes / 1000:.0f} KB is little: it will pick up the manner, and repeat whole phrases.")
     elif epochs < 0.5:
-        words.append(f"In this time it reads {epochs:.0%} of the text; more minutes will show.")
+        share = f"{epochs:.0%}" if epochs >= 0.01 else "less than 1%"
+        words.append(f"In this time it reads {share} of the text; more minutes will show.")
     return words

@@ -231,7 +231,7 @@ def _describe(corpus: Corpus, request: Request) -> dict[str, Any]:
 
 def _check_taken(name: str, replacing: bool) -> None:
     folder = locations.models_dir() / name
-    if not folder.exists() or not (folder / models.RECORD).exists():
+    if not models.is_there(folder) or not models.is_there(folder / models.RECORD):
         return
     if files.ModelLock(folder).is_held():
         files.ModelLock(folder).acquire()  # says who holds it
@@ -259,16 +259,17 @@ def _take_folder(record: ModelRecord, request: Request) -> tuple[Path, files.Mod
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise files.storage_error(root, error) from error
+    models.remove_abandoned()
     while True:
         name = record.name if request.name is not None else models.free_name(record.name)
         folder = root / name
-        if folder.exists() and (folder / models.RECORD).exists() and request.replace:
+        if models.is_there(folder) and models.is_there(folder / models.RECORD) and request.replace:
             models.delete(name)
             replaced = True
         try:
             folder.mkdir()
         except FileExistsError:
-            if (folder / models.RECORD).exists():
+            if models.is_there(folder / models.RECORD):
                 if request.name is None:
                     continue  # taken in this moment by another: the next free name
                 _check_taken(name, replacing=False)
@@ -276,6 +277,9 @@ def _take_folder(record: ModelRecord, request: Request) -> tuple[Path, files.Mod
             raise files.storage_error(folder, error) from error
         lock = files.ModelLock(folder).acquire()
         files.remove_leftovers(folder)
+        if any(path.name not in files.LOCK_FILES for path in folder.iterdir()):
+            lock.release()
+            raise NameTakenError(f"{name}: what lies in {folder} is no model; move it, or give another --name.")
         return folder, lock, replaced
 
 
@@ -326,7 +330,7 @@ def _resume(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
     models.check_name(request.name)
     folder = models.find(request.name)
     record = models.read_record(folder)
-    if not (folder / store.STATE).exists():
+    if not models.is_there(folder / store.STATE):
         raise ModelNotFoundError(f"{record.name}: nothing was saved to go on from. Train it anew with --replace.")
     device = ranks.resolve_device(request.device if request.device != "auto" else record.train.device)
     ranks.share(record.train.batch_size)

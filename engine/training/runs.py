@@ -66,8 +66,8 @@ class Report:
 
 @dataclass(frozen=True)
 class Run:
-    """A training process, or what is left of one. `ticket` is None where there is only a model: for one that was started
-    in Python, or that ended well and is forgotten."""
+    """A training process, or what is left of one. `ticket` is None where there is only a model: for one that was
+    started in Python, or that ended well and is forgotten."""
 
     name: str
     ticket: Ticket | None
@@ -241,7 +241,10 @@ def _settle_name(texts: list[str], options: dict[str, Any]) -> str:
 def own_name(texts: Sequence[str], alive: set[str]) -> str:
     """The name that the texts give a model, numbered while another has it."""
     first = Path(texts[0] if texts[0] != "-" else "stdin") if texts else Path("text")
-    own = model_name(first.name if first.is_dir() else first.stem)
+    folder = False
+    with contextlib.suppress(OSError):  # not allowed to look
+        folder = first.is_dir()
+    own = model_name(first.name if folder else first.stem)
     numbered = itertools.chain([own], (f"{own}-{number}" for number in itertools.count(2)))
     return next(n for n in numbered if n.casefold() not in alive and models.free_name(n) == n)
 

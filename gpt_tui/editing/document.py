@@ -117,8 +117,15 @@ class Document:
         self.history.close()
 
     def undo(self) -> Selected | None:
-        """Undo the last step; the selection to go back to. None when there is none."""
-        self.end_continuation()
+        """Undo the last step; the selection to go back to. None when there is none.
+
+        A continuation ends with it; one that has not begun to come in is all that is undone.
+        """
+        coming = self.continuation
+        if coming is not None:
+            coming.finish()
+            if coming.is_empty:
+                return coming.start, coming.start
         if not self.history.done:
             return None
         step = self.history.done.pop()
@@ -245,6 +252,12 @@ class Continuation:
         """What came in, as it stands now."""
         return self._document.buffer.slice(self.start, self.end)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing came in, and it took nothing's place."""
+        change = self._step.changes[0]
+        return not change.inserted and not change.removed
+
     def append(self, text: str) -> bool:
         """Add to its end; False when it takes no more."""
         if self.ended:
@@ -268,8 +281,8 @@ class Continuation:
         self.ended = True
         if self._document.continuation is self:
             self._document.continuation = None
-            if not self._step.changes[0].inserted and not self._step.changes[0].removed:
-                self._document.history.forget(self._step)  # nothing came: nothing to undo
+            if self.is_empty:
+                self._document.history.forget(self._step)  # nothing to undo
 
     def withdraw(self) -> None:
         """Take it out as if it had never been; where the writer has changed it, as a step that can be undone."""

@@ -104,10 +104,28 @@ def _shown(cluster: str) -> tuple[int, str, bool]:
     if sign is not None:
         return 1, sign, True
     drawn = "".join("" if ord(character) in _SIGNS else character for character in cluster)
+    drawn = drawn.rstrip("\u200d")  # it would join what is drawn next, for rich
     width = cell_len(drawn)
     if width == 0:
         return 1, "\u00b7", True
     return width, drawn, False
+
+
+@lru_cache(maxsize=4096)
+def _width(cluster: str) -> int:
+    return 0 if cluster in NEWLINES else _shown(cluster)[0]
+
+
+def widths(row: list[str]) -> list[int]:
+    """The cells of the clusters that a row begins with."""
+    if "\t" not in row:
+        return list(map(_width, row))
+    found = []
+    column = 0
+    for cluster in row:
+        found.append(TAB - column % TAB if cluster == "\t" else _width(cluster))
+        column += found[-1]
+    return found
 
 
 def clusters(text: str, column: int = 0) -> list[Cluster]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gpt_tui.editing.stretches import Stretches
-from gpt_tui.editing.wrapping import Source, row_ends
+from gpt_tui.editing.wrapping import BEHIND, Source, row_ends
 
 LIMIT = 200
 """Rows that are made anew at once behind a change, at most."""
@@ -99,7 +99,7 @@ class Layout:
         for end in row_ends(self.source, begin, self.width):
             rows.append((end - at, None))
             at = end
-            if at - grows <= until:
+            if at - grows <= until + BEHIND:
                 continue
             while old_start < at - grows:
                 old_start += next(old)[0]

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events, on, work
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 
 from engine.errors import EngineError
 from gpt_tui import clipboard, conversations, opening
 from gpt_tui.conversations import MODEL
-from gpt_tui.screens.chat_base import Talk
+from gpt_tui.screens.chat_kept import Kept
 from gpt_tui.terminal import visible
 from gpt_tui.widgets.chat_welcome import ChatWelcome
 from gpt_tui.widgets.conversation_list import ConversationList
+from gpt_tui.widgets.editor_messages import Changed
 from gpt_tui.widgets.prompt_input import PromptInput
 from gpt_tui.widgets.turn import TurnView
 from gpt_tui.widgets.turn_list import TurnList
@@ -27,11 +29,14 @@ if TYPE_CHECKING:
 PANEL = "chat.panel"
 """Whether the settings beside the conversation are shown, as the app remembers it."""
 
+ROOMY, ROOM_OF_PANEL = 120, 24
+"""Columns of the screen from which something stands beside the talk of itself, and how many more for both."""
+
 STACKED_BELOW = 56
 """Columns of the turns under which names stand above what is said."""
 
 
-class ChatScreen(Talk):
+class ChatScreen(Kept):
     """The conversation, the list of those that were kept, and how the model answers."""
 
     NAME: ClassVar[str] = "chat"
@@ -44,6 +49,7 @@ class ChatScreen(Talk):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", id="chat.stop", tooltip="Interrupt the answer, or leave a change."),
+        Binding("escape", "back", "Back", id="chat.back", tooltip="Back to where you write."),
         Binding("ctrl+r", "again", "Again", id="chat.again", tooltip="Another answer in the place of the last one."),
         Binding("ctrl+n", "new", "New", id="chat.new", tooltip="A new conversation with this model."),
         Binding("ctrl+o", "conversations", "Talks", id="chat.conversations", tooltip="Conversations that were kept."),
@@ -57,35 +63,35 @@ class ChatScreen(Talk):
 
     _warmed = False
     """Whether the model of this conversation was brought."""
-    _deleted = ""
-    """The conversation that was deleted last."""
 
     def on_mount(self) -> None:
         super().on_mount()
-        if self.app.size.width >= 120:
-            self.query_one(ConversationList).add_class("-open")
-            self.query_one("#side").set_class(bool(self.services.state.memory.get(PANEL)), "-open")
+        width, panel = self.app.size.width, bool(self.services.state.memory.get(PANEL))
+        self.query_one("#side").set_class(panel and width >= ROOMY, "-open")
+        self.query_one(ConversationList).set_class(width >= ROOMY + (ROOM_OF_PANEL if panel else 0), "-open")
 
     def on_resize(self, event: events.Resize) -> None:
-        self.call_after_refresh(self._fit)
+        self.call_after_refresh(self.fit)
 
-    def _fit(self) -> None:
+    def fit(self) -> None:
         self.turns.stacked = 0 < self.turns.size.width < STACKED_BELOW
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
-            return self.answering or self._changing is not None or self.focused is not self.prompt
+            return self.answering or self._changing is not None
+        if action == "back":
+            return not self.check_action("stop", ()) and self.focused is not self.prompt
         if action in ("again", "export", "rename"):
             return self.talk is not None and bool(self.talk.turns)
         if action in ("new", "who", "panel"):
             return self.talk is not None
         return True
 
-    @on(PromptInput.Changed)
-    def _writes(self, event: PromptInput.Changed) -> None:
+    @on(Changed, "#prompt")
+    def _writes(self, event: Changed) -> None:
         """The model is brought while one still writes, so that the first answer comes at once."""
         event.stop()
-        if self.talk is not None and event.text_area.text and not self._warmed:
+        if self.talk is not None and event.editor.text and not self._warmed:
             self._warmed = True
             self._warm(self.talk)
 
@@ -94,13 +100,15 @@ class ChatScreen(Talk):
         generator = self.services.generator
         if not generator.client.writing:  # Compose may be using it
             with contextlib.suppress(EngineError):  # the answer will say what is wrong
-                await generator.ready(talk.model, talk.checkpoint)
+                await generator.ready(talk.model, talk.checkpoint, progress=self.tell_progress)
+            if not self.answering:
+                self.say("")
 
     def talk_changed(self) -> None:
         self._warmed = False
         self.look_for_conversations()
         self.refresh_bindings()
-        self.call_after_refresh(self._fit)
+        self.call_after_refresh(self.fit)
         assert self.talk is not None
         for panel in self._panels():
             panel.load(self.talk.settings)
@@ -181,10 +189,12 @@ class ChatScreen(Talk):
     def action_stop(self) -> None:
         if self._answering is not None:
             self._answering.stop()
-        elif self._changing is not None:
-            self.stop_changing()
         else:
-            self.prompt.focus()
+            self.stop_changing()
+        self.refresh_bindings()
+
+    def action_back(self) -> None:
+        self.prompt.focus()
 
     @work(group="copy")
     async def _copy(self, text: str) -> None:
@@ -220,11 +230,15 @@ class ChatScreen(Talk):
     async def action_model(self) -> None:
         from gpt_tui.widgets.dialogs import Choose
 
-        names = await asyncio.to_thread(opening.able, dict(self.services.state.memory))
-        if not names:
+        able = await asyncio.to_thread(opening.able)
+        if not able:
             self.notify("There is no model yet: F3 trains one.", markup=False)
             return
-        chosen = await self.app.push_screen_wait(Choose("A new conversation with", [(name, name) for name in names]))
+        width = max(len(name) for name, _ in able)
+        rows = [
+            (name, Content.assemble(visible(name).ljust(width), (f"   {visible(text)}", "dim"))) for name, text in able
+        ]
+        chosen = await self.app.push_screen_wait(Choose("A new conversation with", rows))
         if chosen is not None:
             self.open_model(chosen)
 
@@ -242,7 +256,7 @@ class ChatScreen(Talk):
             panels[0].focus_dial()
         else:
             self.call_after_refresh(self._mount_panel().focus_dial)
-        self.call_after_refresh(self._fit)
+        self.call_after_refresh(self.fit)
 
     def _mount_panel(self) -> SamplingPanel:
         """The dials, made when they are first looked at."""
@@ -276,111 +290,3 @@ class ChatScreen(Talk):
 
         if self.talk is not None and self.talk.turns:
             await export(self, self.talk.transcript(), "Export the conversation")
-
-    # The conversations that were kept
-
-    def action_conversations(self) -> None:
-        kept = self.query_one(ConversationList)
-        if kept.has_class("-open") and self.focused is not None and kept in self.focused.ancestors:
-            self._close_list()
-        else:
-            kept.add_class("-open")
-            self.look_for_conversations()
-            kept.begin()
-        self.call_after_refresh(self._fit)
-
-    def _close_list(self) -> None:
-        self.query_one(ConversationList).remove_class("-open")
-        self.prompt.focus()
-        self.call_after_refresh(self._fit)
-
-    @on(ConversationList.Searched)
-    def _searched(self, event: ConversationList.Searched) -> None:
-        event.stop()
-        self.look_for_conversations(0.15)
-
-    @work(exclusive=True, group="search")
-    async def look_for_conversations(self, after: float = 0.0) -> None:
-        """Show in the list what was kept and holds what is looked for; `after` so many seconds without another key."""
-        await asyncio.sleep(after)
-        kept = self.query_one(ConversationList)
-        if not kept.has_class("-open"):
-            return
-        await self.keeper.settle()
-        found = await asyncio.to_thread(conversations.summaries, kept.query_text)
-        kept.show(found, self.talk.id if self.talk is not None else "")
-
-    @on(ConversationList.Asked)
-    def _asked_of_list(self, event: ConversationList.Asked) -> None:
-        event.stop()
-        if event.what == "open" and event.conversation:
-            if not self.has_class("-wide"):
-                self.query_one(ConversationList).remove_class("-open")
-            self.open_conversation(event.conversation)
-        elif event.what == "rename" and event.conversation:
-            self._rename(event.conversation)
-        elif event.what == "delete" and event.conversation:
-            self._delete(event.conversation)
-        elif event.what == "restore":
-            self._restore()
-        elif event.what == "close":
-            if self.has_class("-wide"):
-                self.prompt.focus()
-            else:
-                self._close_list()
-
-    def action_rename(self) -> None:
-        if self.talk is not None:
-            self._rename(self.talk.id)
-
-    @work(exclusive=True, group="dialog")
-    async def _rename(self, id: str) -> None:
-        from gpt_tui.widgets.dialogs import Ask
-
-        await self.keeper.settle()
-        try:
-            title = (await asyncio.to_thread(conversations.load, id)).title
-            name = await self.app.push_screen_wait(Ask("What shall it be called?", title, title="Rename"))
-            if name is None:
-                return
-            if self.talk is not None and self.talk.id == id:
-                self.talk.name = conversations.shortened(name, 200)
-                self.keeper.keep(self.talk)
-            else:
-                await asyncio.to_thread(conversations.rename, id, name)
-        except EngineError as error:
-            self.complain(error)
-        self.look_for_conversations()
-
-    @work(exclusive=True, group="delete")
-    async def _delete(self, id: str) -> None:
-        here = self.talk is not None and self.talk.id == id
-        if here:
-            self.drop_answer()
-        self.keeper.forget(id)
-        await self.keeper.settle()
-        try:
-            await asyncio.to_thread(conversations.delete, id)
-        except EngineError as error:
-            self.complain(error)
-            return
-        self._deleted = id
-        self.notify("It is in the trash. u, in the list, brings it back.", title="Deleted", markup=False)
-        if here:
-            self.services.state.remember(opening.LAST, None)
-            self.open_somewhere()
-        self.look_for_conversations()
-
-    @work(exclusive=True, group="delete")
-    async def _restore(self) -> None:
-        if not (id := self._deleted):
-            self.notify("Nothing was deleted here.", markup=False, timeout=3)
-            return
-        try:
-            await asyncio.to_thread(conversations.restore, id)
-        except EngineError as error:
-            self.complain(error)
-            return
-        self._deleted = ""
-        self.open_conversation(id)
-        self.notify(visible("It is back."), markup=False, timeout=3)

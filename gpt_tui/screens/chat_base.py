@@ -15,7 +15,8 @@ from textual.widgets import Static
 from engine.errors import EngineError
 from gpt_tui import navigation, opening
 from gpt_tui.answering import Answering
-from gpt_tui.conversations import MODEL, YOU, Conversation, Keeper, Turn
+from gpt_tui.conversations import MODEL, YOU, Conversation, Turn
+from gpt_tui.keeper import Keeper
 from gpt_tui.personas import Cast
 from gpt_tui.screens.base import Place
 from gpt_tui.talking import Style
@@ -125,9 +126,12 @@ class Talk(Place):
         """Show a conversation."""
         self.drop_answer()
         self.stop_changing()
-        self._cut_off = {turn.id for turn in talk.turns.values() if turn.unfinished}
-        for turn in talk.turns.values():
+        cut_off = [turn for turn in talk.turns.values() if turn.unfinished]
+        for turn in cut_off:
             turn.unfinished = False
+            if not turn.text and talk.last is turn:
+                talk.remove(turn)
+        self._cut_off = {turn.id for turn in cut_off}
         self.talk, self.cast = talk, cast
         self.turns.seen_from = 0
         self.turns.load(self.rows(), self._welcome())
@@ -212,7 +216,7 @@ class Talk(Place):
         if self.answering and self._changing is None:
             self.notify(f"{visible(talk.them)} is still talking: Esc interrupts.", markup=False, timeout=3)
             return
-        self.prompt.text = ""
+        self.prompt.write("")
         changing = self._changing
         self.stop_changing()
         self.drop_answer()
@@ -231,14 +235,14 @@ class Talk(Place):
         whose = "your own" if turn.by == YOU else f"{turn.speaker}'s"
         note = f"Changing {whose} turn: Enter goes on from there, Esc leaves it"
         self.query_one("#note", Static).update(visible(note))
-        self.prompt.text = turn.text
-        self.prompt.move_cursor(self.prompt.document.end)
+        self.prompt.write(turn.text)
         self.prompt.focus()
+        self.refresh_bindings()
 
     def stop_changing(self) -> None:
         if self._changing is not None:
             self._changing = None
-            self.prompt.text = ""
+            self.prompt.write("")
             self.query_one("#prompt-box").remove_class("-editing")
 
     # What the model answers
@@ -271,13 +275,17 @@ class Talk(Place):
 
         problem = ""
         try:
-            reason = await answering.write(grown, lambda doing: self.say(f"{visible(doing)} …"))
+            reason = await answering.write(grown, self.tell_progress)
             if reason == "nothing":
                 problem = f"{talk.them} says nothing to that. Ctrl+R asks again; other words may help."
         except EngineError as error:
             problem = str(error)
         if answering is self._answering:
             self._ended(answering, talk, problem)
+
+    def tell_progress(self, doing: str) -> None:
+        """What the generator does before the first word."""
+        self.say(f"{visible(doing)} …")
 
     def _ended(self, answering: Answering, talk: Conversation, problem: str) -> None:
         """A reply is whole, was stopped, or failed."""
@@ -288,7 +296,7 @@ class Talk(Place):
         self.changed()
         self.refresh_bindings()
         left_out = answering.left_out
-        self.say(f"the first {left_out} turns are out of its sight" if left_out else "")
+        self.say(f"{left_out} turns forgotten" if left_out else "")
         if answering.recovered and not problem:
             self.notify(
                 "The generator had ended; it was started anew, and the answer was written again.",

@@ -18,7 +18,7 @@ from textual.widget import Widget
 
 from gpt_tui import navigation
 from gpt_tui.composing import BRANCHES
-from gpt_tui.screens.compose_tools import HasTools
+from gpt_tui.screens.compose_tools import NO_MODEL, HasTools
 from gpt_tui.widgets import editor_messages
 from gpt_tui.widgets.alternatives import Alternatives
 from gpt_tui.widgets.branches import Branches
@@ -128,7 +128,7 @@ class ComposeScreen(HasTools):
     def on_screen_resume(self) -> None:
         self._come_back()
 
-    @work(group="resume", exclusive=True, exit_on_error=False)
+    @work(group="resume", exclusive=True)
     async def _come_back(self) -> None:
         """Models may have come or gone, and the own file may have been changed."""
         if self.desk is None:
@@ -137,7 +137,7 @@ class ComposeScreen(HasTools):
         await self.find_models()
         if before not in self.models and not before:
             self.use_model(self.usual_model)
-        if self.models and "no model to write with" in self.notice.text:
+        if self.models and self.notice.text == NO_MODEL:
             self.notice.clear()
         self.show_draft()
         self.look_soon()
@@ -189,7 +189,7 @@ class ComposeScreen(HasTools):
             self.look_soon()
         self.services.state.remember(PANEL, self.panel_open)
 
-    @work(group="menu", exclusive=True, exit_on_error=False)
+    @work(group="menu", exclusive=True)
     async def action_menu(self) -> None:
         draft = [
             Entry("o", "Drafts…", "drafts"),
@@ -217,6 +217,13 @@ class ComposeScreen(HasTools):
         action = await self.app.push_screen_wait(DraftMenu(self.bar.draft, [draft, model, looks]))
         if action is not None:
             await self.run_action(action)
+
+    @on(DraftBar.Clicked)
+    async def _bar_clicked(self, event: DraftBar.Clicked) -> None:
+        event.stop()
+        actions = {"name": "drafts", "model": "model", "context": "sent"}
+        if event.part in actions:
+            await self.run_action(actions[event.part])
 
     @on(Editor.Copied)
     def _copied(self, event: editor_messages.Copied) -> None:

@@ -66,6 +66,7 @@ class OffersChoices(WritesOn):
         self.tries = Tries(self._branch_at, request.prompt)
         for index, text in enumerate(request.texts):
             self.tries.add(Try(text, request.seed + index, request.tokens[index]))
+        self.written += self.tries.tries
         self.tries.index = [t.text for t in self.tries.tries].index(request.texts[event.index])
         self._put(self.editor.begin_continuation(self._branch_at), self.tries.tries[self.tries.index])
         self._close_branches()
@@ -110,7 +111,7 @@ class OffersChoices(WritesOn):
         self.branches.close()
         self._score(at)
 
-    @work(group="score", exclusive=True, exit_on_error=False)
+    @work(group="score", exclusive=True)
     async def _score(self, at: int) -> None:
         draft, version, text = self.draft, self.editor.version, self.editor.text
         begin = max(0, at - _BEFORE_CURSOR)
@@ -136,7 +137,8 @@ class OffersChoices(WritesOn):
         does = f"Enter puts it there, and the model writes on{lost}. Space only puts it there. ← → other places."
         if self.draft_is_read_only:
             does = "This draft may only be read here."
-        self.alternatives.show(token.text, token.probability, others, does)
+        glued = self.editor.text[max(0, start - 1) : start].isalnum()
+        self.alternatives.show(token.text, token.probability, others, does, glued=glued)
         self.call_after_refresh(self.editor.move_to, start)  # the list takes room: the word stays in sight
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +36,7 @@ class KeepsDrafts(OffersChoices):
         self._opening = asyncio.Lock()
         self._asked = False
         self._to_open = 0
+        self._asked_about: own_file.Stamp | None = None
         self._loaded = 0
         """The editor's version of the draft as it was opened."""
 
@@ -52,7 +52,7 @@ class KeepsDrafts(OffersChoices):
         self._to_open += 1
         self._open(message)
 
-    @work(group="open", exit_on_error=False)
+    @work(group="open")
     async def _open(self, message: navigation.OpenCompose) -> None:
         """If it cannot be, say why, and leave what is open."""
         try:
@@ -92,11 +92,7 @@ class KeepsDrafts(OffersChoices):
             return Opened(self._blank(message.model, message.checkpoint))
         if self.desk is not None:
             return None
-        last = self.services.state.memory.get(LAST_DRAFT)
-        if isinstance(last, str):
-            with contextlib.suppress(drafts.DraftNotFoundError):
-                return await asyncio.to_thread(desks.open_draft, last)
-        return None
+        return await asyncio.to_thread(_last, self.services.state.memory.get(LAST_DRAFT))
 
     async def _offer_to_read(self, error: EngineError, message: navigation.OpenCompose) -> Opened | None:
         """A file in another encoding stays as it is; its text may become a draft."""
@@ -134,6 +130,7 @@ class KeepsDrafts(OffersChoices):
         self.desk = Desk(opened, self._held, self._trouble)
         self.services.state.remember(LAST_DRAFT, draft.id)
         self._load(opened)
+        self.tell("")
         self.notice.clear()
         if opened.busy:
             self.notice.say(f"{opened.busy} It may only be read here; F10 C writes in a copy.")
@@ -142,8 +139,9 @@ class KeepsDrafts(OffersChoices):
         if opened.theirs is not None:
             await self._settle_conflict(opened.theirs)
         elif opened.notes:
-            self.tell(" ".join(opened.notes))
-            if any(not note.startswith("Here is where") for note in opened.notes):
+            if opened.notes[0].startswith("Here is where") and len(opened.notes) == 1:
+                self.tell(opened.notes[0])
+            else:
                 self.notice.say(" ".join(opened.notes))
 
     def _load(self, opened: Opened) -> None:
@@ -157,9 +155,9 @@ class KeepsDrafts(OffersChoices):
         self.editor.focus()
         self.look_soon()
 
-    def _held(self) -> tuple[str, Sequence[drafts.Span], int]:
+    def _held(self) -> desks.Snapshot:
         spans = [(span.start, span.end, str(span.author)) for span in self.editor.spans()]
-        return self.editor.text, spans, self.editor.cursor
+        return self.editor.text, spans, self.editor.cursor, self.editor.word_count()
 
     def _trouble(self, words: str) -> None:
         """A draft cannot be kept, or can again."""
@@ -210,7 +208,7 @@ class KeepsDrafts(OffersChoices):
 
     # Saving, and changes made elsewhere
 
-    @work(group="save", exclusive=True, exit_on_error=False)
+    @work(group="save", exclusive=True)
     async def action_save(self) -> None:
         desk = self.desk
         if desk is None:
@@ -237,11 +235,15 @@ class KeepsDrafts(OffersChoices):
         self.notice.clear()
         self.tell(f"Saved {desk.draft.file.name}")
 
-    @work(group="elsewhere", exclusive=True, exit_on_error=False)
+    @work(group="elsewhere", exclusive=True)
     async def look_elsewhere(self) -> None:
         """The terminal is looked at again: has somebody else written the file?"""
         desk = self.desk
-        if desk is not None and not desk.read_only and await desk.changed_elsewhere() and self.is_here:
+        if desk is None or desk.read_only or not await desk.changed_elsewhere():
+            return
+        now = await asyncio.to_thread(own_file.stamp_of, desk.draft.file) if desk.draft.file is not None else None
+        if self.is_here and now != self._asked_about:  # once for each change
+            self._asked_about = now
             await self._ask_whose(desk)
 
     async def _ask_whose(self, desk: Desk) -> bool:
@@ -271,7 +273,8 @@ class KeepsDrafts(OffersChoices):
         name = desk.draft.file.name
         sizes = f"{drafts.count_words(theirs.text):,} words", f"{drafts.count_words(mine):,} words"
         start, _, _ = drafts.difference(theirs.text, mine)
-        place = f"They part after {drafts.count_words(mine[:start]):,} words."
+        same = drafts.count_words(mine[:start])
+        place = f"The two are the same for {same:,} words." if same else "The two differ from the beginning on."
         answer = await self.app.push_screen_wait(
             Choose(
                 f"{name} was changed elsewhere. {place}",
@@ -310,6 +313,16 @@ class KeepsDrafts(OffersChoices):
         start, end, new_end = drafts.difference(self.editor.text, text)
         if start < max(end, new_end):
             self.editor.replace(start, end, text[start:new_end])
+
+
+def _last(id_: object) -> Opened | None:
+    """The draft that was open last; where that is no more, or was nothing yet, the one that was written last."""
+    latest = [found.id for found in drafts.summaries()[:1]]
+    for candidate in [id_, *latest]:
+        if isinstance(candidate, str):
+            with contextlib.suppress(drafts.DraftNotFoundError):
+                return desks.open_draft(candidate)
+    return None
 
 
 def _models(more: str | None) -> dict[str, list[str]]:

@@ -27,7 +27,7 @@ class KeepsHouse(KeepsDrafts):
         self._deleted: list[str] = []
         """What can be brought back, the latest last."""
 
-    @work(group="drafts", exclusive=True, exit_on_error=False)
+    @work(group="drafts", exclusive=True)
     async def action_drafts(self) -> None:
         """The list; a draft is opened, or a new one begun."""
         if self.desk is not None:
@@ -45,13 +45,13 @@ class KeepsHouse(KeepsDrafts):
             return
         self._begin()
 
-    @work(group="open", exit_on_error=False)
+    @work(group="open")
     async def _begin(self) -> None:
         async with self._opening:
             draft = self.draft
             await self.put_on_desk(Opened(drafts.new(draft.model, draft.checkpoint, dict(draft.settings))))
 
-    @work(group="copy", exclusive=True, exit_on_error=False)
+    @work(group="copy", exclusive=True)
     async def action_copy(self) -> None:
         """Go on in a copy, as where another gpt-tui has this draft open."""
         old = self.draft
@@ -80,7 +80,7 @@ class KeepsHouse(KeepsDrafts):
         except EngineError as error:
             self.notify(visible(str(error)), severity="error", markup=False)
 
-    @work(group="wanted", exclusive=True, exit_on_error=False)
+    @work(group="wanted", exclusive=True)
     async def action_rename(self) -> None:
         try:
             await self._rename(self.draft.id, self.bar.draft)
@@ -99,7 +99,7 @@ class KeepsHouse(KeepsDrafts):
         else:
             await asyncio.to_thread(drafts.rename, id_, name)
 
-    @work(group="wanted", exclusive=True, exit_on_error=False)
+    @work(group="wanted", exclusive=True)
     async def action_delete(self) -> None:
         try:
             await self._delete(self.draft.id, self.bar.draft)

@@ -15,7 +15,7 @@ from gpt_tui.widgets.editor import Editor
 from gpt_tui.widgets.sampling_panel import SamplingPanel
 
 if TYPE_CHECKING:
-    from engine.generation.messages import Prediction, Tokenized
+    from engine.generation.messages import Tokenized
     from gpt_tui.app import Services
 
 _LOOK_AFTER = 0.2  # seconds without a key or a move
@@ -45,7 +45,7 @@ class LooksAhead(ComposeBase):
         if self.is_here and self.desk is not None and self.composer.current is None:
             self._look()
 
-    @work(group="look", exclusive=True, exit_on_error=False)
+    @work(group="look", exclusive=True)
     async def _look(self) -> None:
         """Where the model's sight begins, how full it is, and what may come next. A late answer finds no worker."""
         draft = self.draft
@@ -63,7 +63,9 @@ class LooksAhead(ComposeBase):
                 return
             self._show_sight(seen, begins)
             if self.panel_open:
-                self._show(await client.predict(before, top=_LIKELIEST, **_shaping(values)))
+                prediction = await client.predict(before, top=_LIKELIEST, **_shaping(values))
+                self.distribution.glued = before[-1:].isalnum()
+                self.distribution.prediction = prediction
         except EngineError as error:
             self._forget(str(error))
 
@@ -77,9 +79,6 @@ class LooksAhead(ComposeBase):
         context.used, context.room = min(seen.sent, seen.room), seen.room
         start = begins + seen.begins
         self.editor.context_start = start if start > 0 else None
-
-    def _show(self, prediction: Prediction) -> None:
-        self.distribution.prediction = prediction
 
     def _forget(self, why: str = "") -> None:
         """Nothing is known of the text: there is no model, or it cannot be asked."""
@@ -101,6 +100,8 @@ class LooksAhead(ComposeBase):
             seen = self._seen[0].sent if self._seen is not None else 0
             context.used = min(context.room, seen + request.written // request.samples)
         if self.panel_open and request.samples == 1 and request.tokens[0]:
+            written = request.texts[0].removesuffix(request.tokens[0][-1].text)
+            self.distribution.glued = (request.prompt[-1:] + written)[-1:].isalnum()
             self.distribution.show_tokens(request.tokens[0][-1].alternatives)
 
     @on(Editor.Moved)
@@ -121,7 +122,7 @@ class LooksAhead(ComposeBase):
 
     # What was sent, exactly
 
-    @work(group="sent", exclusive=True, exit_on_error=False)
+    @work(group="sent", exclusive=True)
     async def action_sent(self) -> None:
         from gpt_tui.widgets.sent_view import SentView
 

@@ -12,13 +12,18 @@ from pathlib import Path
 
 from textual import on, work
 from textual.app import SuspendNotSupported
+from textual.content import Content
 
+from engine.errors import EngineError
 from gpt_tui import drafts, navigation
+from gpt_tui.composing import placed
 from gpt_tui.screens.compose_drafts import LAST_MODEL
 from gpt_tui.screens.compose_house import KeepsHouse
 from gpt_tui.terminal import visible
 from gpt_tui.widgets.dialogs import Choose
 from gpt_tui.widgets.find_bar import FindBar
+
+NO_MODEL = "No model to write with yet: F3 trains one on your own text, in two minutes."
 
 _NARROWEST, _WIDEST, _BY = 20, 200, 4
 
@@ -86,11 +91,11 @@ class HasTools(KeepsHouse):
                 f"The model {name} is not here any more. Your text is safe: F10 M chooses another.", wrong=True
             )
         elif not self.models:
-            self.notice.say("There is no model to write with yet. F3 trains one on a text of yours, in two minutes.")
+            self.notice.say(NO_MODEL)
         else:
             self.notice.say("No model is chosen for this draft: F10 M chooses one.")
 
-    @work(group="model", exclusive=True, exit_on_error=False)
+    @work(group="model", exclusive=True)
     async def action_model(self) -> None:
         """Choose another model, or an earlier moment of one. The text stays."""
         await self.find_models()
@@ -98,7 +103,7 @@ class HasTools(KeepsHouse):
             self.say_no_model()
             return
         options = [
-            (f"{name}\n{checkpoint}", name if checkpoint == "best" else f"{name}   {_moment(checkpoint)}")
+            (f"{name}\n{checkpoint}", _shown(name, checkpoint))
             for name, checkpoints in self.models.items()
             for checkpoint in checkpoints
         ]
@@ -109,7 +114,10 @@ class HasTools(KeepsHouse):
             self.use_model(name, checkpoint)
 
     def use_model(self, name: str, checkpoint: str = "best") -> None:
-        if self.desk is None or (name, checkpoint) == (self.draft.model, self.draft.checkpoint):
+        if self.desk is None:
+            return
+        if (name, checkpoint) == (self.draft.model, self.draft.checkpoint):
+            self._read_anew(name, checkpoint)
             return
         self.stop_writing()
         self.editor.dismiss()
@@ -119,9 +127,20 @@ class HasTools(KeepsHouse):
         self.show_draft()
         self.look_soon(0.0)
 
+    @work(group="model", exclusive=True)
+    async def _read_anew(self, name: str, checkpoint: str) -> None:
+        """The same model once more: a training may have saved better weights meanwhile."""
+        try:
+            await self.services.generator.ready(name, checkpoint, anew=True, progress=self._progress)
+        except EngineError as error:
+            self.complain(error, self._advice(error))
+            return
+        self.tell(f"{Path(name).name} as it is now")
+        self.look_soon(0.0)
+
     # Another editor
 
-    @work(group="editor", exclusive=True, exit_on_error=False)
+    @work(group="editor", exclusive=True)
     async def action_edit_elsewhere(self) -> None:
         """Hand the text to `$EDITOR`, and take back what it made of it, as one step."""
         if self.desk is None or self.desk.read_only:
@@ -156,34 +175,34 @@ class HasTools(KeepsHouse):
 
     # What leaves
 
-    @work(group="export", exclusive=True, exit_on_error=False)
+    @work(group="export", exclusive=True)
     async def action_export(self) -> None:
         """The selection, else the whole draft, to a file."""
         from gpt_tui.exporting import export
         from gpt_tui.exports import Passage
 
-        text, spans, _ = self._held()
+        text, spans, *_ = self._held()
         start, end = self.editor.selection
         part = start < end
         if part:
             text = text[start:end]
             spans = [(max(s, start) - start, min(e, end) - start, a) for s, e, a in spans if s < end and e > start]
         draft = self.draft
-        tokens = self.tries.standing.tokens if self.tries is not None and self.tries.standing is not None else []
-        seed = self.tries.standing.seed if self.tries is not None and self.tries.standing is not None else None
+        stands = self.tries is not None and self.tries.stands(self.editor.text)
+        standing = self.tries.standing if self.tries is not None and stands else None
         passage = Passage(
             text,
             spans,
             model=draft.model,
             checkpoint=draft.checkpoint,
             settings={name: value for name, value in self.values.items() if name != "seed"},
-            seed=seed,
+            seed=standing.seed if standing is not None else None,
             title=drafts.title_of(text, draft.name, draft.file),
-            tokens=tokens,
+            tokens=placed(self.written, text),
         )
         await export(self, passage, "Export the selection" if part else "Export the draft")
 
-    @work(group="train", exclusive=True, exit_on_error=False)
+    @work(group="train", exclusive=True)
     async def action_train(self) -> None:
         """A new model, from this very text."""
         if self.desk is not None and self.editor.text and await self.desk.keep():
@@ -227,8 +246,13 @@ class HasTools(KeepsHouse):
         self.tell("Yours now · Ctrl+Z takes it back")
 
 
-def _moment(checkpoint: str) -> str:
-    return "as training left it" if checkpoint == "last" else f"as it was after {int(checkpoint):,} steps"
+def _shown(name: str, checkpoint: str) -> Content:
+    """A model at its best, or, in less weight, at another moment."""
+    name = visible(name)
+    if checkpoint == "best":
+        return Content.styled(name, "bold")
+    moment = "as training left it" if checkpoint == "last" else f"as it was after {int(checkpoint):,} steps"
+    return Content.styled(f"{name}   {moment}", "$faint")
 
 
 def editor_command() -> list[str] | None:

@@ -33,6 +33,8 @@ class WritesOn(LooksAhead):
         super().__init__(services)
         self.tries: Tries | None = None
         """The last place that was written on, and what was tried there."""
+        self.written: list[Try] = []
+        """All that was written for this draft since it was opened."""
         self._coming: tuple[Request, Continuation] | None = None
         """What is being written, and where it comes in."""
         self._standing: tuple[Continuation, int] | None = None
@@ -43,6 +45,7 @@ class WritesOn(LooksAhead):
         """Another draft comes: nothing of what was written for this one goes there."""
         self.stop_writing()
         self.tries = self._standing = None
+        self.written = []
         self.alternatives.close()
         self.branches.close()
 
@@ -178,7 +181,7 @@ class WritesOn(LooksAhead):
         if request.kind != "suggestion":
             self.tell(f"Writing{_speed(request)} · Esc stops", "busy", stays=True)
 
-    @work(group="write", exit_on_error=False)
+    @work(group="write")
     async def _run(self, request: Request) -> None:
         """Write it to its end, or say in a line why that cannot be. What was written until then stays."""
         try:
@@ -215,6 +218,7 @@ class WritesOn(LooksAhead):
         if self.tries is not None and not undone:
             self.tries.start = coming.start
             self.tries.add(Try(coming.text, request.seed, request.tokens[0]))
+            self.written += self.tries.tries[-1:]
         self._standing = (coming, self.editor.version) if coming.text else None
         if request.reason == "lost":
             return

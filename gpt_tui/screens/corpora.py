@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events, on, work
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical, VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Button, Input
@@ -18,16 +19,16 @@ from textual.widgets import Button, Input
 from engine.data.census import Counts, count
 from engine.data.preview import Preview
 from engine.errors import ConfigError, EngineError
-from engine.store import models
 from engine.store.models import ModelRecord
 from engine.training.planner import Machine
-from gpt_tui import listing, navigation, plan_words, planning
+from gpt_tui import listing, navigation, plan_words, planning, starting
 from gpt_tui.background import Interest, each_in_background, in_background
 from gpt_tui.dropped import paths_in
 from gpt_tui.screens.base import Place
 from gpt_tui.widgets.choices import ChoicesPanel
 from gpt_tui.widgets.corpus_list import CorpusList
 from gpt_tui.widgets.file_browser import FileBrowser
+from gpt_tui.widgets.parts import Parts
 from gpt_tui.widgets.plan_panel import Outlook, PlanPanel
 from gpt_tui.widgets.sources import Sources, names_of
 from gpt_tui.widgets.text_facts import Facts, TextFacts
@@ -67,28 +68,25 @@ class CorporaScreen(Place):
     _facts = Facts()
     _counts: Counts | None = None
     _preview: Preview | None = None
+    _predictability = math.nan
     _awaited: navigation.OpenCorpora | None = None  # what was asked for before the lists were there
 
     def content(self) -> Iterable[Widget]:
         self._machines: dict[str, Machine] = {}
+        self._crowded: set[str] = set()
         self._bases: dict[str, ModelRecord] = {}
         chosen = self.services.settings
         offered = [OfferedSetting(s.name, s.table, s.meaning, s.bounds, s.choices) for s in planning.settings()]
-        with Container(id="way"):
-            folder = self._folder()
+        with Parts(id="way"):
+            folder = listing.first_folder(self.services.state.memory.get(FOLDER))
             yield Sources(folder, listing.short_path(folder), id="sources")
             with Vertical(id="text"):
                 yield TextFacts(id="facts")
                 yield TextPreview(id="preview")
                 yield TrainSettings(offered, planning.setting_problem, id="settings")
             with VerticalScroll(id="model", can_focus=False):
-                yield ChoicesPanel(
-                    planning.minutes_of,
-                    minutes=chosen.training_minutes,
-                    preset=chosen.training_preset,
-                    tokenizer=chosen.training_tokenizer,
-                    id="choices",
-                )
+                defaults = (chosen.training_minutes, chosen.training_preset, chosen.training_tokenizer)
+                yield ChoicesPanel(planning.minutes_of, *defaults, id="choices")
                 with Vertical(id="outcome"):
                     yield PlanPanel(id="plan")
                     yield Button("Start", id="start", compact=True)
@@ -99,17 +97,35 @@ class CorporaScreen(Place):
     def on_screen_resume(self) -> None:
         self._gather()
 
+    def on_settings_changed(self, message: navigation.SettingsChanged) -> None:
+        """A default was changed on the Settings screen: it stands here as well."""
+        if self._is_open() and any(name.startswith("training_") for name in message.names):
+            chosen = message.settings
+            self.query_one(ChoicesPanel).choose(
+                chosen.training_minutes, chosen.training_preset, chosen.training_tokenizer
+            )
+            self._measure(self.choices.where)
+
     def show(self, message: navigation.Open) -> None:
         if isinstance(message, navigation.OpenCorpora) and (message.text or message.from_model):
             self._awaited = message
             self._gather()
+
+    def _is_open(self) -> bool:
+        """Not so once it is being closed: then whoever waits for a thread shall touch nothing any more."""
+        return bool(self.query(Parts))
+
+    @property
+    def _settled(self) -> Callable[..., Any]:
+        """Runs work in a thread for this screen."""
+        return partial(in_background, still=self._is_open)
 
     # Sources
 
     @work(exclusive=True, group="gather")
     async def _gather(self) -> None:
         """What ships, what was used, and which models there are; then what was asked for."""
-        shipped, used, self._bases = await in_background(listing.gather)
+        shipped, used, self._bases = await self._settled(listing.gather)
         sources = self.query_one(Sources)
         sources.show([("Comes with gpt-tui", "words", shipped), ("Used before", "", used)])
         panel = self.query_one(ChoicesPanel)
@@ -148,7 +164,7 @@ class CorporaScreen(Place):
 
     @work(exclusive=True, group="paths")
     async def _take_paths(self, text: str, *, go_on: bool) -> None:
-        paths, problem = await in_background(partial(paths_in, text))
+        paths, problem = await self._settled(partial(paths_in, text))
         sources = self.query_one(Sources)
         if problem:
             sources.refuse_path()
@@ -163,18 +179,11 @@ class CorporaScreen(Place):
         self.services.state.remember(FOLDER, str(event.folder))
         self.query_one(Sources).name_folder(listing.short_path(event.folder))
 
-    def _folder(self) -> Path:
-        """The folder to begin with: the last one, else where the app was started."""
-        remembered = self.services.state.memory.get(FOLDER)
-        for folder in (Path(str(remembered)) if remembered else Path.cwd(), Path.cwd()):
-            if folder.is_dir():
-                return folder
-        return Path.home()
-
     # The text
 
     def watch_texts(self, texts: tuple[str, ...]) -> None:
         self._counts = self._preview = None
+        self._predictability = math.nan
         self._show_facts(self._facts._replace(counting=True))
         self._look(texts)
         self._find_name(texts)
@@ -190,30 +199,31 @@ class CorporaScreen(Place):
         shown.show()
         with Interest() as interest:
             try:
-                parts = await in_background(partial(preview.more, interest))
+                parts = await self._settled(partial(preview.more, interest))
                 self._preview = preview
                 shown.show([(part.text, part.begins) for part in parts], ended=preview.ended)
                 await asyncio.sleep(0.1)  # a cursor that only passes by starts no count
-                async for counts in each_in_background(count(texts, interest)):
+                async for counts in each_in_background(count(texts, interest), still=self._is_open):
                     self._counted(counts)
+                self._foresee(texts)
             except EngineError as error:
                 self._counts = None
                 self._show_facts(self._facts._replace(counting=False, problem=planning.shorter(error, texts)))
                 self._replan()
 
+    @work(exclusive=True, group="foresee")
+    async def _foresee(self, texts: tuple[str, ...]) -> None:
+        """How well it may be learned, once somebody stays with a text."""
+        self._predictability = math.nan
+        await asyncio.sleep(0.7)
+        found = await self._settled(partial(planning.predictability, texts))
+        if texts == self.texts:
+            self._predictability = found
+            self._replan()
+
     def _counted(self, counts: Counts) -> None:
         self._counts = counts
-        self._show_facts(
-            self._facts._replace(
-                bytes=counts.bytes,
-                words=counts.words,
-                distinct_words=counts.distinct_words,
-                documents=counts.documents,
-                exact=counts.exact and counts.done,
-                counting=not counts.done,
-                notes=tuple(planning.plain_note(note) for note in counts.notes),
-            )
-        )
+        self._show_facts(listing.with_counts(self._facts, counts))
         self._replan()
 
     @on(TextPreview.MoreWanted)
@@ -224,7 +234,7 @@ class CorporaScreen(Place):
         if preview is None:
             return
         try:
-            parts = await in_background(preview.more)
+            parts = await self._settled(preview.more)
         except EngineError as error:
             self.notify(str(error), severity="error", markup=False)
             return
@@ -248,7 +258,8 @@ class CorporaScreen(Place):
 
     @on(ChoicesPanel.Changed)
     def _choices_changed(self) -> None:
-        self._check_name()
+        panel = self.query_one(ChoicesPanel)
+        panel.name_problem = planning.name_problem(panel.name_typed)
         self._replan()
 
     @on(TrainSettings.Changed)
@@ -262,25 +273,22 @@ class CorporaScreen(Place):
     async def _find_name(self, texts: tuple[str, ...]) -> None:
         """What it is called when no name is typed."""
         try:
-            self.query_one(ChoicesPanel).own_name = await in_background(partial(planning.own_name, texts))
+            self.query_one(ChoicesPanel).own_name = await self._settled(partial(planning.own_name, texts))
         except EngineError:
             self.query_one(ChoicesPanel).own_name = ""
-
-    def _check_name(self) -> None:
-        panel = self.query_one(ChoicesPanel)
-        panel.name_problem = planning.name_problem(panel.name_typed)
 
     @work(group="measure")
     async def _measure(self, where: str) -> None:
         """What the machine can do: remembered, or measured, which takes seconds."""
         if where in self._machines:
             return
-        known = await in_background(partial(planning.known_machine, where))
-        if known is None:
+        machine = await self._settled(partial(planning.known_machine, where))
+        if machine is None:
             self.say("measuring this machine …")
-            known = await in_background(partial(planning.measured_machine, where))
+            measured = await self._settled(partial(planning.measured_machine, where))
             self.say("")
-        self._machines[where] = known
+            machine, self._crowded = measured[0], self._crowded | ({where} if measured[1] else set())
+        self._machines[where] = machine
         self._replan()
 
     def _replan(self) -> None:
@@ -299,12 +307,15 @@ class CorporaScreen(Place):
         else:
             try:
                 base = self._bases.get(choices.from_model)
-                plan = planning.make_plan(counts.bytes, machine, choices, base, counts.distinct_words)
-                outlook = Outlook(plan_words.outlook(plan), plan.advice)
+                known = (base, counts.distinct_words, self._predictability)
+                plan = planning.make_plan(counts.bytes, machine, choices, *known)
+                crowded = (planning.CROWDED,) if choices.where in self._crowded else ()
+                outlook = Outlook(plan_words.outlook(plan), (*plan.advice, *crowded))
                 settings.planned = plan_words.planned_values(plan)
             except ConfigError as error:
                 outlook = Outlook(problem=str(error))
-                refused = (str(error).partition(":")[0], planning.without_name(*_parted(error)))
+                name = str(error).partition(":")[0]
+                refused = (name, planning.without_name(str(error), name))
         settings.refused = refused
         self.query_one(PlanPanel).outlook = outlook
 
@@ -322,24 +333,12 @@ class CorporaScreen(Place):
     @on(ChoicesPanel.BasesWanted)
     @work
     async def _choose_base(self) -> None:
-        from gpt_tui.widgets.dialogs import Choose
-
         panel = self.query_one(ChoicesPanel)
-        options = [("", "nothing"), *((name, listing.described(record)) for name, record in self._bases.items())]
-        chosen = await self.app.push_screen_wait(Choose("Go on from", options, chosen=panel.base))
+        chosen = await starting.chosen_base(self.app, self._bases, panel.base)
         if chosen is not None:
             panel.go_on_from(chosen)
 
     # From step to step
-
-    def on_descendant_focus(self) -> None:
-        """Where one part stands below the other, the one that is used is shown from its top."""
-        way = self.query_one("#way")
-        if (self.has_class("-narrow") or self.has_class("-tiny")) and self.focused is not None:
-            part = next((part for part in way.children if part in self.focused.ancestors), None)
-            if part is not None:
-                way.scroll_to_widget(part, top=True, animate=False)
-                self.call_after_refresh(self.focused.scroll_visible, animate=False)
 
     @on(ChoicesPanel.Accepted)
     def _choices_accepted(self) -> None:
@@ -388,36 +387,19 @@ class CorporaScreen(Place):
 
     @work(exclusive=True, group="start")
     async def _start(self, choices: planning.Choices, texts: tuple[str, ...]) -> None:
-        """Begin the training in a process of its own, and go where it is watched."""
-        from engine.training import runs
-
-        options = planning.options(choices)
-        if await in_background(partial(planning.is_taken, choices.name)):
-            answer = await self._ask_about(choices.name)
-            if answer is None:
-                return
-            options |= {"replace": True} if answer == choices.name else {"name": answer}
+        """Begin the training, and go where it is watched."""
         button = self.query_one("#start", Button)
-        button.disabled, button.label = True, "Starting …"
         try:
-            run = await in_background(partial(runs.start, *texts, **options))
+            options = await starting.settled(self.app, choices)
+            if options is None:
+                return
+            button.disabled, button.label = True, "Starting …"
+            name = await starting.start(texts, options)
         except EngineError as error:
             self.notify(str(error), severity="error", markup=False, timeout=8)
             return
         finally:
             button.disabled, button.label = False, "Start"
-            button.focus()
-        self.query_one(ChoicesPanel).forget_name()
-        self.post_message(navigation.OpenTraining(run.name))
-
-    async def _ask_about(self, name: str) -> str | None:
-        """A name is taken: which one shall it be? The same one: the old model goes to the trash."""
-        from gpt_tui.widgets.dialogs import Choose
-
-        free = await in_background(partial(models.free_name, name))
-        options = [(free, f"Call it {free}"), (name, f"Replace {name}: the old one goes to the trash")]
-        return await self.app.push_screen_wait(Choose(f"There is a model named {name} already", options))
-
-
-def _parted(error: ConfigError) -> tuple[str, str]:
-    return str(error), str(error).partition(":")[0]
+        if self._is_open():
+            self.query_one(ChoicesPanel).forget_name()
+            self.post_message(navigation.OpenTraining(name))

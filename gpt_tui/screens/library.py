@@ -71,7 +71,7 @@ class LibraryScreen(ModelActions):
     ]
     EVERY = 0.5
     """Seconds between two looks at what there is."""
-    FIRST_LOOK, LATER_LOOKS = 0.06, 0.1
+    FIRST_LOOK, LATER_LOOKS = 0.02, 0.1
     """Seconds that a look reads models before what was read is shown: a thousand take longer than one likes to wait."""
     FIRST_BREATH, LATER_BREATHS = 0.15, 0.02
     """Seconds between such looks, in which what was read is drawn."""
@@ -85,6 +85,7 @@ class LibraryScreen(ModelActions):
         self._wake = asyncio.Event()
         self._seen = True
         self._wish: str | None = None
+        self._work = ""
         self._read: tuple[str, float] | None = None
         """Of which item, as it was when, the details are shown."""
 
@@ -98,7 +99,7 @@ class LibraryScreen(ModelActions):
 
     def on_mount(self) -> None:
         memory = self.services.state.memory
-        order = memory.get(ORDER)
+        order = str(memory.get(ORDER))
         self.table.sort_by(order if order in ORDERS else "when", reverse=memory.get(REVERSE) is True)
         self._apply_settings()
         self._watch()
@@ -147,20 +148,25 @@ class LibraryScreen(ModelActions):
     def _take(self, items: list[Item]) -> None:
         """Show what was found."""
         models = self.table.list
+        models.keep_time()
         filled = bool(items)
         changed = self.has_class("-filled") != filled or not (filled or self.has_class("-empty"))
         self.set_class(filled, "-filled")
         self.set_class(not filled, "-empty")
         if items != list(models.items):
             models.items = items
-            number = sum(item.record is not None for item in items)
-            self.say(f"{number:,} model" + ("s" if number != 1 else ""))
+            self.working(self._work)
         if changed:
             self.query_one(Welcome).busy = False
             self.call_after_refresh(models.focus if filled else self.query_one(Welcome).focus_first)
             self.refresh_bindings()
         if self._wish is not None and models.select(self._wish):
             self._wish = None
+
+    def working(self, words: str = "") -> None:
+        self._work = words
+        number = sum(item.record is not None for item in self.table.list.items)
+        self.say(words or f"{number:,} model" + ("s" if number != 1 else ""))
 
     def refresh_soon(self, choose: str | None = None) -> None:
         if choose is not None:

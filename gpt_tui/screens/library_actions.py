@@ -48,6 +48,10 @@ class ModelActions(Place):
         """Look anew at what there is, and put the cursor on the model of that name once it is there."""
         raise NotImplementedError
 
+    def working(self, words: str = "") -> None:
+        """Say what is being done that takes a while; without words: nothing any more."""
+        raise NotImplementedError
+
     # Elsewhere
 
     def action_enter(self) -> None:
@@ -176,9 +180,9 @@ class ModelActions(Place):
         new = await self.app.push_screen_wait(question)
         if new is None:
             return
-        self.say(f"copying {item.name} …")
+        self.working(f"copying {item.name} …")
         folder = await self._changing(item.name, models.duplicate, item.name, new)
-        self.say("")
+        self.working()
         if folder is not None:
             self.notify(visible(f"{folder.name} is a copy of {item.name}."), markup=False)
             self.refresh_soon(folder.name)
@@ -240,7 +244,7 @@ class ModelActions(Place):
         if choice is None:
             return
         path = model_export.destination(choice)
-        self.say(f"exporting {item.name} …")
+        self.working(f"exporting {item.name} …")
         try:
             await model_export.export(item.name, choice.format, path)
         except EngineError as error:
@@ -248,7 +252,7 @@ class ModelActions(Place):
         else:
             self.notify(visible(shown(path)), title="Exported", markup=False, timeout=10)
         finally:
-            self.say("")
+            self.working()
 
     # What they have in common
 
@@ -273,7 +277,8 @@ class ModelActions(Place):
         """Do something to a model's folder in a thread: its lock, which that takes, is no training's."""
         self.shelf.busy.add(name)
         try:
-            return await self._try(do, *arguments)
+            folder: Path | None = await self._try(do, *arguments)
+            return folder
         finally:
             self.shelf.busy.discard(name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,6 +27,8 @@ from gpt_tui.widgets.dialogs import Confirm
 if TYPE_CHECKING:
     from gpt_tui.series import Numbers
 
+_DONE_AT = {"pausing": State.PAUSED, "going on": State.TRAINING}
+"""When what was asked of a run is done; all else when the run is over."""
 LOOK_SECONDS, LOOK_SECONDS_OVER = 0.12, 1.0
 """Between two looks at a run that is alive, and at one that is over."""
 
@@ -55,6 +58,9 @@ class RunPlace(Place):
                 tooltip="Bring the discarded model back from the trash."),
     ]  # fmt: skip
 
+    PANEL = "gpt_tui.widgets.loss_panel"
+    """What draws the curve."""
+
     run_shown: var[runs.Run | None] = var(None)
     """The run that is followed."""
     look: var[Look | None] = var(None)
@@ -66,6 +72,7 @@ class RunPlace(Place):
         super().__init__(services)
         self._following: Following | None = None
         self._taken = threading.Event()
+        self._ran_then: set[str] = set()  # when the place was left
 
     def begin(self) -> None:
         raise NotImplementedError
@@ -105,27 +112,29 @@ class RunPlace(Place):
 
     def on_screen_suspend(self) -> None:
         """Nobody sees it: nothing need be read."""
+        self._ran_then = {run.name for run in self.app.watcher.runs}  # type: ignore[attr-defined]
         self.workers.cancel_group(self, "follow")
 
     def on_screen_resume(self) -> None:
         if self._following is not None:
             self._follow(self._following)
         if self.look is None or not self.look.report.alive:
-            self.open_run(None if self.run_shown is None else self.run_shown.name)
+            began = [run.name for run in self.app.watcher.runs if run.name not in self._ran_then]  # type: ignore[attr-defined]
+            self.open_run(began[0] if began else self.run_shown.name if self.run_shown is not None else None)
 
     @work(thread=True, group="follow", exclusive=True)
     def _follow(self, follower: Following) -> None:
         """In a thread: look, tell, and wait until that was taken, so that what is found never piles up."""
-        from gpt_tui.series import Numbers
-
         worker = get_current_worker()
         follower.forget()
         drawn: tuple[Any, ...] = ()
         while not worker.is_cancelled:
             look = follower.look()
+            if look is not None and look.step is not None:
+                importlib.import_module(self.PANEL)  # here, where it holds up nobody: numpy takes its time
             if look is not None:
                 now = (id(look.columns), len(look.evals), len(look.samples), len(look.pauses))
-                numbers = Numbers.of(look.columns, look.evals, look.samples, look.pauses) if now != drawn else None
+                numbers = _numbers(look) if now != drawn else None
                 drawn = now
                 self._taken.clear()
                 self.post_message(Looked(follower.run, look, numbers))
@@ -143,7 +152,7 @@ class RunPlace(Place):
         if message.run != self.run_shown:
             return
         before, self.look = self.look, message.look
-        if self.asked and (before is None or before.state != self.look.state or not self.look.report.alive):
+        if self.look.state == _DONE_AT.get(self.asked) or not self.look.report.alive:
             self.asked = ""
         await self.take(self.look, before, message.numbers)
         if before is None or _possible(before) != _possible(self.look):
@@ -172,7 +181,7 @@ class RunPlace(Place):
     def action_pause(self) -> None:
         if self.run_shown is None or self.look is None:
             return
-        if self.look.state == State.PAUSED:
+        if self.look.state == State.PAUSED or self.asked == "pausing":
             self._ask(self.run_shown.resume, "going on")
         else:
             self._ask(self.run_shown.pause, "pausing")
@@ -246,6 +255,15 @@ class RunPlace(Place):
 
     def action_anew(self) -> None:
         self.post_message(navigation.OpenCorpora())
+
+
+def _numbers(look: Look) -> Numbers | None:
+    """What its curve is drawn from; nothing before there is a curve."""
+    if look.step is None:
+        return None
+    from gpt_tui.series import Numbers
+
+    return Numbers.of(look.columns, look.evals, look.samples, look.pauses)
 
 
 def _possible(look: Look) -> tuple[object, ...]:

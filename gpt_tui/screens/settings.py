@@ -174,7 +174,10 @@ class SettingsScreen(Aside):
         problems = await self.app.settings_problems()  # type: ignore[attr-defined]
         shown = self.query_one("#problems", Static)
         shown.set_class(bool(problems), "-some")
-        shown.update(Content("\n".join(f"! {visible(line)}" for line in problems)))
+        first = f"({len(problems)} things) " if len(problems) > 2 else ""
+        shown.update(
+            Content("\n".join(f"! {first if not at else ''}{visible(line)}" for at, line in enumerate(problems)))
+        )
 
     # Groups
 

@@ -32,7 +32,7 @@ from gpt_tui.widgets.figures import Figures
 from gpt_tui.widgets.invitation import Invitation
 from gpt_tui.widgets.learners_corner import LearnersCorner
 from gpt_tui.widgets.outcome import Outcome
-from gpt_tui.widgets.preparing import Preparing
+from gpt_tui.widgets.preparing import Preparing, Stage
 from gpt_tui.widgets.progress_line import ProgressLine
 from gpt_tui.widgets.sample_reel import SampleBook, SampleReel
 from gpt_tui.widgets.view_strip import ViewStrip
@@ -177,7 +177,7 @@ kept from it. Both fall while it learns. Below or beside it stands what it write
         self._others = {}
         self.stop_growing()
         self.query_one("#run").remove_class("-over").add_class("-preparing")
-        self.query_one(Preparing).stages = [run_words.Stage("Opening")]
+        self.query_one(Preparing).stages = [Stage("Opening")]
         self.query_one(SampleReel).samples = self.query_one(SampleBook).samples = ()
         for panel in self._panel():
             panel.numbers = None

@@ -68,6 +68,7 @@ class Alternatives(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._tokens: list[Alternative] = []
+        self._glued = False
 
     def compose(self) -> ComposeResult:
         yield Static("", id="of", markup=False)
@@ -78,12 +79,15 @@ class Alternatives(Vertical):
     def is_open(self) -> bool:
         return self.has_class("-open")
 
-    def show(self, token: str, probability: float, alternatives: Sequence[Alternative], does: str) -> None:
-        """`token` is what stands there; `does` says what Enter will do."""
+    def show(
+        self, token: str, probability: float, alternatives: Sequence[Alternative], does: str, *, glued: bool = False
+    ) -> None:
+        """`token` is what stands there, `glued` whether right behind a letter; `does` says what Enter will do."""
+        self._glued = glued
         self._tokens = [other for other in alternatives if other.text]
         named = Content.assemble(
             ("Instead of ", "$faint"),
-            (token_text(token), "bold $primary"),
+            (token_text(token, glued=glued), "bold $primary"),
             (f"   {percent(probability).strip()}", "$faint"),
         )
         self.query_one("#of", Static).update(named)
@@ -105,7 +109,7 @@ class Alternatives(Vertical):
     def _row(self, other: Alternative, token: str) -> Content:
         here = other.text == token
         return Content.assemble(
-            fitted(token_text(other.text), _WORD).stylize("bold" if here else ""),
+            fitted(token_text(other.text, glued=self._glued), _WORD).stylize("bold" if here else ""),
             (percent(other.probability), "$faint"),
             "  ",
             (bar(other.probability, 20), "$accent"),

@@ -27,13 +27,21 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f}%" if share < 0.0095 else f"{share * 100:3.0f}%"
 
 
-def token_text(text: str) -> str:
-    """A token as one sees it: spaces at its beginning as dots, newlines and control characters as signs."""
+def token_text(text: str, *, glued: bool = False) -> str:
+    """A token as a reader knows it: a word without the space before it; newlines and control characters as signs.
+
+    `glued`: it would stand right behind a letter, so that one without a space goes on with that word: -ing.
+    """
     if not text:
         return "(end)"
-    body = text.lstrip(" ")
-    body = body.replace("\r\n", "↵").replace("\n", "↵").replace("\t", "⇥")
-    return visible("·" * (len(text) - len(text.lstrip(" "))) + body).replace("\u2028", "↵").replace("\u2029", "↵")
+    spaces = len(text) - len(text.lstrip(" "))
+    body = text[spaces:]
+    for sign in ("\r\n", "\n", "\u2028", "\u2029", "\x85"):
+        body = body.replace(sign, "↵")
+    body = visible(body.replace("\t", "⇥"))
+    if not body or spaces > 1:
+        return "·" * spaces + body
+    return f"-{body}" if glued and not spaces and body[0].isalnum() else body
 
 
 def fitted(text: str, width: int) -> Content:

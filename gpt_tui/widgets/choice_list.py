@@ -27,7 +27,7 @@ class ChoiceList(Widget, can_focus=True):
     """`chosen` is the key of the one that is chosen."""
 
     DEFAULT_CSS = """
-    ChoiceList { height: auto; width: 1fr; }
+    ChoiceList { height: auto; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,left", "move(-1)", "Up", id="choice.up", show=False, tooltip="Choose the one above."),

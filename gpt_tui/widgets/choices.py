@@ -74,10 +74,10 @@ class ChoicesPanel(Vertical):
     def __init__(
         self,
         read_minutes: Callable[[str], float | None],
-        *,
         minutes: float,
         preset: str,
         tokenizer: str,
+        *,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
@@ -122,6 +122,12 @@ class ChoicesPanel(Vertical):
     @property
     def base(self) -> str:
         return self._base_row.value
+
+    def choose(self, minutes: float, preset: str, tokenizer: str) -> None:
+        """Choose all of these, as they are set as defaults."""
+        self._minutes_row.value, self._size_row.value = f"{minutes:g}", preset
+        self._tokens_row.value = self._own_tokens = tokenizer
+        self.post_message(self.Changed())
 
     def forget_name(self) -> None:
         """The text's own name again."""

@@ -33,7 +33,7 @@ class ConversationList(Vertical):
         height: 1fr; border: none; padding: 0; background: $surface; scrollbar-size-vertical: 1;
     }
     ConversationList > OptionList:focus { border: none; background-tint: transparent; }
-    ConversationList > OptionList > .option-list--option { padding: 0 2 1 2; }
+    ConversationList > OptionList > .option-list--option { padding: 0 2; }
     """
     HELP = """
     The conversations that were kept. What is typed into the line above looks through all that was said in them. In the

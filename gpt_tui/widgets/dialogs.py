@@ -28,6 +28,9 @@ class Dialog(ModalScreen[Result]):
     DEFAULT_CSS = """
     Dialog { align: center middle; background: $background 65% !important; }
     Dialog:ansi { background: transparent !important; }
+    Dialog:ansi #card { border: round $rule; }
+    Dialog:ansi Input { border: round $rule; padding: 0 1; }
+    Dialog:ansi Input:focus { border: round $primary; }
     Dialog #card { width: 64; max-width: 92%; height: auto; max-height: 92%; padding: 1 3; background: $surface; }
     Dialog .dialog--title { color: $primary; text-style: bold; margin-bottom: 1; }
     Dialog .dialog--question { width: 1fr; height: auto; margin-bottom: 1; }
@@ -144,7 +147,14 @@ class Confirm(Dialog[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes", id="dialog.yes", show=False, tooltip="Say yes."),
         Binding("n", "answer(False)", "No", id="dialog.no", show=False, tooltip="Say no."),
-        Binding("left,right,up,down", "other", "The other answer", id="dialog.other", show=False),
+        Binding(
+            "left,right,up,down",
+            "other",
+            "The other answer",
+            id="dialog.other",
+            show=False,
+            tooltip="Goes to the other button.",
+        ),
     ]
 
     def __init__(self, question: str, *, yes: str = "Yes", no: str = "No", danger: bool = False) -> None:

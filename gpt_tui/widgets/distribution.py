@@ -27,6 +27,8 @@ class Distribution(Widget):
 
     prediction: reactive[Prediction | None] = reactive(None, layout=True)
     rows: reactive[int] = reactive(8, layout=True)
+    glued: reactive[bool] = reactive(False)
+    """Whether a letter stands before them."""
     note: reactive[str] = reactive("", layout=True)
     """What is said while there is nothing to show."""
 
@@ -58,7 +60,7 @@ class Distribution(Widget):
         full = bar(after / largest, room) if after > 0 else ""
         light = "░" * max(0, round(token.probability / largest * room) - len(full))
         return Content.assemble(
-            fitted(token_text(token.text), _WORD).stylize("$foreground" if after > 0 else "$faint"),
+            fitted(token_text(token.text, glued=self.glued), _WORD).stylize("$foreground" if after > 0 else "$faint"),
             " ",
             (full, "$accent"),
             (light, "$faint"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
 
@@ -24,6 +26,8 @@ class DraftBar(Horizontal):
     DraftBar #context { margin-right: 1; }
     DraftBar.-close #name { max-width: 20; }
     DraftBar.-close #model { max-width: 14; }
+    DraftBar.-close.-telling #name { max-width: 14; }
+    DraftBar.-close.-telling #words { display: none; }
     DraftBar #doing { width: 1fr; min-width: 12; text-align: right; color: $faint; }
     DraftBar #doing.-busy { color: $primary; }
     DraftBar #doing.-wrong { color: $error; }
@@ -38,6 +42,13 @@ class DraftBar(Horizontal):
     mood: reactive[str] = reactive("")
     """`busy` while something is written, `wrong` when something went wrong."""
 
+    class Clicked(Message):
+        """One of its parts: `name`, `words`, `model`, `context` or `doing`."""
+
+        def __init__(self, part: str) -> None:
+            super().__init__()
+            self.part = part
+
     def compose(self) -> ComposeResult:
         yield Static("", id="name", markup=False)
         yield Static("", id="words", markup=False)
@@ -51,6 +62,10 @@ class DraftBar(Horizontal):
     def on_resize(self) -> None:
         self.query_one(ContextBar).narrow = self.size.width < 96
         self.set_class(self.size.width < 96, "-close")
+
+    def on_click(self, event: events.Click) -> None:
+        if event.widget is not None and event.widget.id is not None:
+            self.post_message(self.Clicked(event.widget.id))
 
     def _put(self, part: str, content: Content | str) -> None:
         if self.is_mounted:
@@ -79,6 +94,7 @@ class DraftBar(Horizontal):
         self._put("model", Content(visible(self.model)))
 
     def watch_doing(self) -> None:
+        self.set_class(bool(self.doing), "-telling")
         self._put("doing", Content(visible(self.doing)))
 
     def watch_mood(self) -> None:

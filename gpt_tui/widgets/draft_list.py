@@ -77,7 +77,7 @@ class DraftList(ModalScreen[str | None]):
             yield Input(placeholder="Search in all drafts")
             yield OptionList(markup=False)
             yield Static(
-                "Enter open · Ctrl+N new · Ctrl+R rename · Ctrl+D delete · Ctrl+Z undo · Esc close",
+                "Enter opens · Ctrl+N new · Ctrl+R rename · Ctrl+D delete · Ctrl+Z undo",
                 id="hint",
                 markup=False,
             )

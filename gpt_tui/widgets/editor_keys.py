@@ -108,7 +108,7 @@ BINDINGS: list[BindingType] = [
     _key("ctrl+c,super+c", "copy", "copy", "Copy", "Copy what is selected."),
     _key("ctrl+x,super+x", "cut", "cut", "Cut", "Copy what is selected, and delete it."),
     _key("ctrl+v,super+v", "paste", "paste", "Paste", "Insert what the clipboard holds."),
-    _key("enter,shift+enter", "newline", "newline", "New line", "Begin a new line."),
+    _key("enter,shift+enter,ctrl+j", "newline", "newline", "New line", "Begin a new line."),
     _key("tab", "tab", "tab", "Take suggestion", "Take the whole suggestion.", _TAKE),
     _key("escape", "leave", "leave", "Dismiss", "Dismiss the suggestion, or what is selected."),
 ]
@@ -289,10 +289,11 @@ class EditorKeys(EditorFinding):
     # Typing
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.is_printable and event.character is not None and self.can_edit and not _is_command(event.key):
+        text = _typed(event)
+        if text and self.can_edit:
             event.stop()
             event.prevent_default()
-            self.type_text(event.character)
+            self.type_text(text)
         elif self.reading and event.key == "space":
             event.stop()
             self._scroll_for("page_down")
@@ -316,3 +317,12 @@ def _word_left(editor: EditorFinding, cursor: int) -> int:
 
 def _word_right(editor: EditorFinding, cursor: int) -> int:
     return cursor + next_word_end(editor.document.buffer.slice(cursor, cursor + REACH))
+
+
+def _typed(event: events.Key) -> str:
+    """The text that a key stands for, or none: also what joins emoji, and spaces that do not break, which Python does
+    not call printable; not a letter with Alt, which is a command of the screen's."""
+    text = event.character or ""
+    if event.key.startswith(("alt+", "ctrl+", "super+", "meta+")):
+        return ""
+    return text if text.isprintable() or (len(text) == 1 and ord(text) >= 0xA0) else ""

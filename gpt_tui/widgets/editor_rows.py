@@ -122,13 +122,13 @@ class EditorRows(ScrollView, can_focus=True, inherit_bindings=False):
 
     def offset_at(self, x: int, y: int) -> int:
         """The offset nearest to a cell of the widget."""
-        line = y + self.scroll_offset.y
+        line = y - self.gutter.top + self.scroll_offset.y
         row = self._row_at(line)
         if row is None:
             row = 0 if line < self._above else self._row_at(line + 1) or 0
         if row >= len(self._layout):
             return len(self.document)
-        return self._offset_in(row, x - self._left)
+        return self._offset_in(row, x - self.gutter.left - self._left)
 
     @property
     def cursor_screen_offset(self) -> Offset:

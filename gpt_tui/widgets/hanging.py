@@ -21,8 +21,8 @@ class Hanging(Visual):
         said = self.said.render_strips(self._columns(width), None, style, options)
         plain = RenderOptions(options.get_style, {})
         if not self.gutter:
-            name = self.name.truncate(width, ellipsis=True).render_strips(width, 1, style, plain)
-            return [*name, *said][:height]
+            above = self.name.truncate(width, ellipsis=True).render_strips(width, 1, style, plain)
+            return [*above, *said][:height]
         name = self.name.truncate(self.gutter - 2, ellipsis=True)
         before = Strip([Segment(" " * (self.gutter - 2 - name.cell_length), style.rich_style)])
         first = Strip.join([before, *name.render_strips(max(1, name.cell_length), 1, style, plain)])

@@ -80,27 +80,47 @@ class HelpText(Widget):
             for paragraph in filter(None, section.text.split("\n")):
                 lines += [Content(line) for line in textwrap.wrap(paragraph, min(width, 88))]
             if section.plain:
-                lines += [Content.styled("  " + line, "$faint") for line in section.plain.splitlines()]
+                lines += [Content.styled("  " + piece, "$faint") for piece in _cut(section.plain, max(10, width - 2))]
             if section.lines:
                 lines += _table(section.lines, width)
         return lines or [Content.styled("Nothing holds these words.", "$faint")]
 
 
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _cut(text: str, width: int) -> list[str]:
+    """Lines as they are, those that are too long in pieces."""
+    return [line[at : at + width] for line in text.splitlines() for at in range(0, max(1, len(line)), width)]
+
+
 def _table(rows: Sequence[Line], width: int) -> list[Content]:
-    """Lines in columns as wide as their longest, within reason; where there is little room, sentences stand below."""
-    first = min(max(len(row.head) for row in rows), 24)
+    """Lines in columns as wide as their longest, within reason; where there is little room, in two of three."""
+    first = min(max(len(row.head) for row in rows), 24, max(8, width // 2 - 2))
     second = min(max(len(row.words) for row in rows), 24)
     lines: list[Content] = []
     for row in rows:
-        head = (row.head.ljust(first) + "  ", "bold" if second else "$faint")
+        head = (_short(row.head, first).ljust(first) + "  ", "bold" if second else "$faint")
         if not second:  # a word and its sentence
             lines += _hanging(head, row.sentence, first + 2, width, "")
         elif width - first - second - 4 >= 30:
             words = Content.assemble(head, row.words.ljust(second) + "  ")
             lines += _hanging(words, row.sentence, first + second + 4, width)
         else:
-            lines.append(Content.assemble(head, row.words))
-            lines += _hanging(" " * (first + 2), row.sentence, first + 2, width) if row.sentence else []
+            lines += _together(head, row, first + 2, width)
+    return lines
+
+
+def _together(head: object, row: Line, indent: int, width: int) -> list[Content]:
+    """What a key does and the sentence about it as one paragraph, where there is no room for two columns."""
+    words = f"{row.words}: " if row.sentence else row.words
+    pieces = textwrap.wrap(words + row.sentence, max(16, width - indent)) or [""]
+    lines = []
+    for number, piece in enumerate(pieces):
+        plain = piece[: len(words)] if number == 0 else ""
+        before = head if number == 0 else " " * indent
+        lines.append(Content.assemble(before, plain, (piece[len(plain) :], "$faint")))  # type: ignore[arg-type]
     return lines
 
 

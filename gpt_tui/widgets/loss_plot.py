@@ -84,11 +84,12 @@ class LossPlot(PlotWidget, inherit_bindings=False, can_focus=False):
         self._drawing, self._others = drawing, tuple(others)
         self._put()
 
-    def notify_style_update(self) -> None:
-        """Another theme: the same lines in its colours."""
-        if self.is_mounted:
-            self._put()
-        super().notify_style_update()
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, self._recolour)
+
+    def _recolour(self, _: object) -> None:
+        """Another theme: the same lines in its colours, once the styles are that theme's."""
+        self.call_after_refresh(self._put)
 
     def _style(self, name: str) -> str:
         return str(self.get_component_rich_style(f"loss-plot--{name}").without_color + self._ink(name))
@@ -107,7 +108,8 @@ class LossPlot(PlotWidget, inherit_bindings=False, can_focus=False):
         size = self.canvas.size
         self.set_x_formatter(Ticks(_KINDS[drawing.view.axis], log=drawing.view.log, room=max(2, size.width // 11)))
         self.set_y_formatter(Ticks("loss", room=max(2, size.height // 3)))
-        lines = [(drawing.raw, "raw")]
+        # Where there are no colours to tell them apart, single steps would only blur the line.
+        lines = [(drawing.raw, "raw")] if self._style("raw") != self._style("train") else []
         lines += [(line, "other") for _, line in self._others]
         lines += [(drawing.smooth, "train"), (drawing.held_out, "held-out")]
         for line, name in lines:

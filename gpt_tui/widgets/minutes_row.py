@@ -29,7 +29,7 @@ class MinutesRow(ChoiceRow):
             return "A number of minutes, please: 1.5, or 90."
         minutes = float(self.value)
         amount = f"{minutes * 60:g} seconds" if minutes < 1 else "1 minute" if minutes == 1 else f"{minutes:g} minutes"
-        return f"{amount} from the start, everything included. Or type a number."
+        return f"{amount} in all. Or type any number."
 
     def shown(self) -> tuple[RowValue, ...]:
         if self.typed:

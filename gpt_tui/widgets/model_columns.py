@@ -108,8 +108,8 @@ def _sort_key(order: str, item: Item, *, rough: bool) -> tuple[bool, float | str
 
 
 def sort(items: list[Item], order: str, *, reverse: bool = False) -> list[Item]:
-    """In that order, or in the opposite one; what is not known comes last in either. While some are unread, what is read
-    is sorted as these are: none leaves its place under the user's eyes but once."""
+    """In that order, or in the opposite one; what is not known comes last in either. While some are unread, what is
+    read is sorted as these are: none leaves its place under the user's eyes but once."""
     rough = not all(item.read for item in items)
     keys = {item.key: _sort_key(order, item, rough=rough) for item in items}
     known = [item for item in items if not keys[item.key][0]]

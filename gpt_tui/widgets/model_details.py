@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Parts = list[Content | str | tuple[str, str]]
 
 
-class ModelDetails(VerticalScroll, can_focus=False):
+class ModelDetails(VerticalScroll):
     """`item`: the model; `details`: what was read of it meanwhile, None until it is read.
 
     With the class -flat it has two columns.

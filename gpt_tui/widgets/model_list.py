@@ -56,6 +56,11 @@ class ModelList(ScrollView, can_focus=True):
         Binding("end", "end(True)", "Last", id="list.last", show=False, tooltip="To the last line."),
     ]
 
+    MOMENT = 20.0
+    """Seconds after which ages are told anew."""
+    MOST_DRAWN = 500
+    """Lines that are kept as they were drawn."""
+
     items: reactive[Sequence[Item]] = reactive((), always_update=True)
     order: reactive[str] = reactive("when")
     reverse: reactive[bool] = reactive(False)
@@ -92,6 +97,8 @@ class ModelList(ScrollView, can_focus=True):
         self._curves: dict[str, tuple[float, Points | None]] = {}
         """By the items' names: when the model was changed, and its points; None while they are read."""
         self._wanted: dict[str, Item] = {}
+        self._drawn: dict[str, tuple[object, Strip]] = {}
+        """Lines that were drawn, by their items' keys, with all that they came of."""
         self._now = time.time()
 
     # What is shown
@@ -123,6 +130,12 @@ class ModelList(ScrollView, can_focus=True):
         """Whether the item's curve is known, or there is none to be known."""
         return item.record is None or self._curves.get(item.name, (-1.0, None))[1] is not None
 
+    def keep_time(self) -> None:
+        """Tell ages anew when they may have changed."""
+        if time.time() - self._now > self.MOMENT:
+            self._now = time.time()
+            self.refresh()
+
     def watch_items(self) -> None:
         self._arrange()
 
@@ -143,7 +156,8 @@ class ModelList(ScrollView, can_focus=True):
         resting = [item for item in self.items if item.run is None and holds(item, words)]
         resting = sort(resting, self.order, reverse=self.reverse)
         self._lines = [*running, *([None] if running and resting else []), *resting]
-        self._now = time.time()
+        if len(self._drawn) > self.MOST_DRAWN:
+            self._drawn.clear()
         self._cursor = self._place_of(before, place)
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._lines))
         self._show_cursor()
@@ -197,6 +211,7 @@ class ModelList(ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
+        self._drawn.clear()
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -210,11 +225,21 @@ class ModelList(ScrollView, can_focus=True):
         item = self._lines[place]
         if item is None:
             return self._strip(Content(" " + "─" * max(0, width - 2)), "model-list--rule")
-        content = line(item, self._columns, self._curve(item), now=self._now)
-        mark = "▌" if place == self._cursor else " "
-        content = Content.assemble((mark, "$primary"), content)
         state = "model-list--cursor" if place == self._cursor else "model-list--hover" if place == self._hover else ""
-        return self._strip(content, state).apply_meta({"place": place})
+        points = self._points(item)
+        looks = (item, points, width, state, place, self._now, self.braille)
+        before, strip = self._drawn.get(item.key, (None, None))
+        if strip is None or before != looks:
+            strip = self._draw(item, points, state).apply_meta({"place": place})
+            self._drawn[item.key] = (looks, strip)
+        return strip
+
+    def _draw(self, item: Item, points: Points, state: str) -> Strip:
+        columns = self._columns
+        room = columns.widths.get("curve", 0)
+        curve = curve_rows(points, room, 1, braille=self.braille)[0] if room and len(points) > 1 else ""
+        mark = "▌" if state == "model-list--cursor" else " "
+        return self._strip(Content.assemble((mark, "$primary"), line(item, columns, curve, now=self._now)), state)
 
     def _strip(self, content: Content, component: str) -> Strip:
         width = self.scrollable_content_region.width
@@ -223,18 +248,16 @@ class ModelList(ScrollView, can_focus=True):
         strips = Visual.to_strips(self, content, width, 1, style)
         return strips[0].adjust_cell_length(width, style.rich_style) if strips else Strip.blank(width, style.rich_style)
 
-    def _curve(self, item: Item) -> str:
-        width = self._columns.widths.get("curve", 0)
-        if not width:
-            return ""
+    def _points(self, item: Item) -> Points:
+        """Its curve as far as it is known; what is not, and can be seen, is asked for."""
         if item.run is not None and item.run.points:
-            points = item.run.points
-        else:
-            changed, known = self._curves.get(item.name, (-1.0, None))
-            if changed != item.changed and item.record is not None:
-                self._want(item)
-            points = known or ()
-        return curve_rows(points, width, 1, braille=self.braille)[0] if len(points) > 1 else ""
+            return item.run.points
+        if "curve" not in self._columns.widths:
+            return ()
+        changed, known = self._curves.get(item.name, (-1.0, None))
+        if changed != item.changed and item.record is not None:
+            self._want(item)
+        return known or ()
 
     def _want(self, item: Item) -> None:
         if not self._wanted:

@@ -26,8 +26,12 @@ class StepLink(Static):
     """A next step. A click takes it."""
 
     def __init__(self, step: NextStep) -> None:
-        super().__init__(Content.assemble((step.key, "bold $primary"), f" {step.words}"))
+        super().__init__()
         self.step = step
+
+    def render(self) -> Content:
+        words = self.step.words if self.screen.size.width >= 60 else self.step.words.partition(" ")[0]
+        return Content.assemble((self.step.key, "bold $primary"), f" {words}")
 
     def on_click(self) -> None:
         self.post_message(Outcome.Chosen(self.step.action))

@@ -13,9 +13,10 @@ class PathInput(Input):
 
     DEFAULT_CSS = """
     PathInput { border: none; height: 1; padding: 0 1; background: $foreground 6%; }
+    PathInput > .input--placeholder { color: $faint; }
     PathInput:focus { border: none; background: $foreground 10%; background-tint: transparent; }
     """
 
-    def _on_paste(self, event: events.Paste) -> None:  # type: ignore[override]
+    def _on_paste(self, event: events.Paste) -> None:
         if looks_like_paths(event.text):
             event.prevent_default()  # what Input would do with it

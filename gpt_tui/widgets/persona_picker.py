@@ -19,6 +19,7 @@ from gpt_tui.terminal import visible
 from gpt_tui.widgets.dialogs import Dialog
 
 LONGEST_NAME = 40
+LONGEST_WORDS = 48
 STRANGER = "somebody whom the model may not know"
 
 
@@ -51,24 +52,25 @@ class PersonaPicker(Dialog[Roles | None]):
     """A list of the speakers that the model knows, narrowed by typing. A name that is not in it is taken as it is."""
 
     DEFAULT_CSS = """
-    PersonaPicker #card { width: 88; }
-    PersonaPicker .label { color: $faint; height: 1; margin-top: 1; }
-    PersonaPicker Input { height: 1; padding: 0 1; }
-    PersonaPicker OptionList {
-        height: auto; max-height: 12; border: none; padding: 0; margin: 1 0 0 0; background: $surface;
-        text-wrap: nowrap; text-overflow: ellipsis;
-        scrollbar-size-vertical: 1;
-    }
-    PersonaPicker OptionList > .option-list--option { padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    PersonaPicker #words { color: $faint; height: 2; padding: 0 1; margin-top: 1; }
-    PersonaPicker TextArea { height: 4; border: none; padding: 0 1; background: $background; }
-    PersonaPicker TextArea:focus { border: none; }
+    PersonaPicker #card { width: 90; overflow-y: auto; scrollbar-size-vertical: 1; }
+    PersonaPicker .field { height: auto; }
+    PersonaPicker .label { width: 9; color: $faint; }
+    PersonaPicker .field > Input { width: 1fr; height: 1; padding: 0 1; }
+    PersonaPicker .field > TextArea { width: 1fr; height: 3; border: none; padding: 0 1; background: $background; }
+    PersonaPicker .field > TextArea:focus { border: none; }
     PersonaPicker TextArea .text-area--cursor-line { background: $background; }
-    PersonaPicker #buttons { margin-top: 1; }
-    PersonaPicker.-short .label { margin-top: 0; }
-    PersonaPicker.-short OptionList { margin: 0; max-height: 5; }
-    PersonaPicker.-short TextArea { height: 2; }
-    PersonaPicker.-short #buttons, PersonaPicker.-short #words { margin-top: 0; }
+    PersonaPicker OptionList {
+        height: auto; max-height: 32vh; min-height: 3; border: none; padding: 0; margin: 1 0 1 9;
+        background: $surface; text-wrap: nowrap; text-overflow: ellipsis; scrollbar-size-vertical: 1;
+    }
+    PersonaPicker OptionList > .option-list--option { padding: 0 1; }
+    PersonaPicker #words { display: none; color: $faint; height: auto; padding: 0 1; margin: 0 0 1 9; }
+    PersonaPicker.-tall #words.-long { display: block; }
+    PersonaPicker #scene-field, PersonaPicker #buttons { margin-top: 1; }
+    PersonaPicker.-short OptionList { margin: 0 0 0 9; }
+    PersonaPicker.-short .field > TextArea { height: 2; }
+    PersonaPicker.-short #scene-field, PersonaPicker.-short #buttons { margin-top: 0; }
+    PersonaPicker.-tiny OptionList { margin-left: 0; }
     """
 
     def __init__(
@@ -86,15 +88,18 @@ class PersonaPicker(Dialog[Roles | None]):
         self._own_scene = scene_for is not None and roles.scene != scene_for(roles.them, roles.you)
 
     def card(self) -> Iterable[Widget]:
-        yield Static("The model is", classes="label")
-        yield NameLine(placeholder="Type to find a speaker, or give a name of your own", id="them", compact=True)
+        with Horizontal(classes="field"):
+            yield Static("Speaker", classes="label")
+            yield NameLine(placeholder="Type to find one, or give a name of your own", id="them", compact=True)
         yield OptionList(markup=False)
         yield Static("", id="words", markup=False)
-        yield Static("You are", classes="label")
-        yield Input(self._roles.you, id="you", compact=True, max_length=LONGEST_NAME)
+        with Horizontal(classes="field"):
+            yield Static("You are", classes="label")
+            yield Input(self._roles.you, id="you", compact=True, max_length=LONGEST_NAME)
         if self._scene_for is not None:
-            yield Static("The scene, which the model reads first", classes="label")
-            yield TextArea(self._roles.scene, id="scene", compact=True, tab_behavior="focus", soft_wrap=True)
+            with Horizontal(classes="field", id="scene-field"):
+                yield Static("Scene", classes="label")
+                yield TextArea(self._roles.scene, id="scene", compact=True, tab_behavior="focus", soft_wrap=True)
         with Horizontal(id="buttons"):
             yield Button("OK", id="yes", compact=True)
             yield Button("Cancel", id="no", compact=True)
@@ -151,8 +156,10 @@ class PersonaPicker(Dialog[Roles | None]):
     def _looked(self, event: Message) -> None:
         event.stop()
         them = self.roles.them
-        words = next((persona.words for persona in self._personas if persona.name == them), STRANGER)
-        self.query_one("#words", Static).update(Content(visible(f"{them}: {words}" if words else them)))
+        words = next((persona.words for persona in self._personas if persona.name == them), "")
+        line = self.query_one("#words", Static)
+        line.set_class(len(words) > LONGEST_WORDS, "-long")  # else the list shows them whole
+        line.update(Content(visible(f"{them}: {words}")))
         if self._scene_for is not None and not self._own_scene:
             roles = self.roles
             scene = self.query_one("#scene", TextArea)

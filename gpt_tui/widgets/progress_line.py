@@ -71,8 +71,10 @@ class ProgressLine(Widget):
         return f"{self.progress.share:.0%}" if self.progress.share is not None else ""
 
     def _bar_with_words(self, width: int) -> Content:
-        words = _fitting([self._percent(), *self.progress.words], max(20, width * 2 // 3), " · ")
+        words = _fitting([self._percent(), *self.progress.words], max(20, width * 3 // 4), " · ")
         room = width - len(words) - 1
+        if not words:
+            return self._bar(width)
         return Content.assemble(words, " ", self._bar(room)) if room > 4 else Content(words)
 
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from enum import Enum
+from typing import Any, ClassVar, cast
 
-from textual import events
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import TextArea
+
+from gpt_tui.widgets.editor import Editor
 
 
-class PromptInput(TextArea):
-    """`text` is what is written. Up, at its beginning, leaves it for the turns."""
+class _Key(Enum):
+    """A key that Textual does not know: terminals without the Kitty protocol send escape and return for Alt+Enter,
+    which would be Escape and then Enter: what should have got another line would be sent."""
+
+    ALT_ENTER = "alt+enter"
+
+
+cast("dict[str, Any]", ANSI_SEQUENCES_KEYS).setdefault("\x1b\r", (_Key.ALT_ENTER,))
+
+
+class PromptInput(Editor):
+    """An editor for a few lines. Up, at its beginning, leaves it for the turns."""
 
     DEFAULT_CSS = """
     PromptInput {
-        height: auto; min-height: 1; max-height: 8; padding: 0; border: none; background: $surface;
-        scrollbar-size-vertical: 1;
+        height: auto; min-height: 1; max-height: 8; background: $surface; scrollbar-gutter: auto;
+        scrollbar-background: $surface; scrollbar-background-hover: $surface;
     }
-    PromptInput:focus { border: none; background: $surface; }
-    PromptInput .text-area--cursor-line { background: $surface; }
-    PromptInput .text-area--placeholder { color: $faint; }
     """
     HELP = """
     Write what you say, and press Enter. Ctrl+J begins a new line. Up, when nothing is written or at its very beginning,
@@ -34,9 +43,9 @@ class PromptInput(TextArea):
             "New line",
             id="prompt.newline",
             show=False,
-            tooltip="A new line.",
+            tooltip="Begin a new line.",
         ),
-        Binding("tab", "take", "Take", id="prompt.take", show=False, tooltip="Say what is proposed, or change it."),
+        Binding("tab", "tab", "Take", id="prompt.take", show=False, tooltip="Take what is proposed."),
     ]
 
     class Submitted(Message):
@@ -50,38 +59,37 @@ class PromptInput(TextArea):
         """One wants to be among the turns."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, compact=True, soft_wrap=True, highlight_cursor_line=False, tab_behavior="focus")
+        super().__init__(id=id)
         self.proposal = ""
         """What is shown while nothing is written; Tab takes it."""
 
-    async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter":  # the text area would take it for a new line
-            event.stop()
-            event.prevent_default()
-            self.action_submit()
-            return
-        await super()._on_key(event)
+    def write(self, text: str) -> None:
+        """Let this be what is written, the cursor at its end."""
+        self.load(text, cursor=len(text))
 
     def propose(self, proposal: str, otherwise: str) -> None:
         """What one might say, shown while nothing is written; if nothing is proposed, those words are shown."""
         self.proposal = proposal
         self.placeholder = f"{proposal}   (Tab)" if proposal else otherwise
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape is the screen's, unless something is selected."""
+        if action == "leave":
+            return self.selection[0] != self.selection[1]
+        return super().check_action(action, parameters)
+
     def action_submit(self) -> None:
         if self.text.strip():
             self.post_message(self.Submitted(self, self.text.strip()))
 
-    def action_newline(self) -> None:
-        self.insert("\n")
-
-    def action_take(self) -> None:
+    def action_tab(self) -> None:
         if self.proposal and not self.text:
-            self.insert(self.proposal)
+            self.write(self.proposal)
         else:
-            self.screen.focus_next()
+            super().action_tab()
 
-    def action_cursor_up(self, select: bool = False) -> None:
-        if not select and self.selection.start == self.selection.end == (0, 0):
+    def action_go(self, where: str, select: bool = False) -> None:
+        if where == "up" and not select and self.cursor == 0:
             self.post_message(self.Left())
         else:
-            super().action_cursor_up(select)
+            super().action_go(where, select)

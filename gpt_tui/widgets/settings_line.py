@@ -21,7 +21,14 @@ class SettingsLine(Widget, can_focus=True):
     SettingsLine:hover { background: $foreground 4%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,space,right", "press", "All settings", id="settings_line.press", show=False),
+        Binding(
+            "enter,space,right",
+            "press",
+            "All settings",
+            id="settings_line.press",
+            tooltip="Shows every setting of the training.",
+            show=False,
+        ),
     ]
 
     changed: reactive[int] = reactive(0)

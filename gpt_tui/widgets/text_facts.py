@@ -11,8 +11,8 @@ from textual.widgets import Static
 
 from gpt_tui.terminal import byte_size, visible
 
-NARROW = 60
-"""Columns below which less is said."""
+NARROW, SHORT = 60, 24
+"""Columns, and rows of the screen, below which less is said."""
 
 
 class Facts(NamedTuple):
@@ -59,7 +59,8 @@ class TextFacts(Static):
         else:
             lines.append(Content.styled(_figures(facts, brief), "$foreground"))
             words = (_shortened(facts.advice or facts.about),) if brief else (facts.about, facts.advice)
-            lines += [Content.styled(visible(text), "$faint") for text in words if text]
+            if self.app.size.height >= SHORT:
+                lines += [Content.styled(visible(text), "$faint") for text in words if text]
         lines += [Content.assemble(("! ", "bold $warning"), (visible(note), "$faint")) for note in facts.notes]
         self.update(Content("\n").join(lines))
 

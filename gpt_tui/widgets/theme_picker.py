@@ -41,7 +41,7 @@ class ThemeSample(Static):
                 ("the model’s, ", "$model-text"),
                 ("changed by you, ", "$edited-text"),
                 ("suggested\n", "$ghost-text"),
-                ("─" * 22 + "\n", "$rule"),
+                ("─" * 17 + "\n", "$rule"),
                 (bars[::-1], "$train-curve"),
                 ("  ", ""),
                 (bars[::-1], "$eval-curve"),
@@ -70,6 +70,7 @@ class ThemePicker(Widget):
     ThemePicker { layout: horizontal; height: auto; margin-bottom: 1; }
     ThemePicker ThemeList {
         width: 42; height: 10; border: none; padding: 0; background: $background; scrollbar-size-vertical: 1;
+        text-wrap: nowrap; text-overflow: ellipsis;
     }
     ThemePicker ThemeList:focus { border: none; background-tint: transparent; }
     ThemePicker ThemeSample { margin: 0 2; }

@@ -150,7 +150,7 @@ class TrainSettings(Vertical):
         if self._wrong(row.name):
             value, style = f"✗ {value}", "bold $error"
         meaning, room = "", self.size.width - NAME_WIDTH - VALUE_WIDTH - 4
-        if room > 20:
+        if room > 40:
             value = set_cell_size(value, VALUE_WIDTH) if cell_len(value) < VALUE_WIDTH else f"{value}  "
             meaning = row.meaning if len(row.meaning) <= room else f"{row.meaning[: room - 1].rstrip()}…"
         return Content.assemble((name, "bold" if typed else ""), (value, style), (meaning, "$faint"))
@@ -188,7 +188,9 @@ class TrainSettings(Vertical):
         setting, line = self.current, self.query_one(Input)
         planned = self.planned.get(setting.name, "")
         line.placeholder = f"{planned} – as planned" if planned else "as planned"
-        bounds = f"{setting.bounds[:1].upper()}{setting.bounds[1:]}." if setting.bounds else ""
+        bounds = f"{setting.bounds[:1].upper()}{setting.bounds[1:]}."
+        if setting.choices:
+            bounds = "" if setting.bounds in setting.meaning else setting.bounds
         lines = [Content.assemble(setting.meaning, " ", (bounds, "$faint"))]
         if wrong := self._wrong(setting.name):
             lines.insert(0, Content.styled(f"✗ {visible(wrong)}", "$error"))

@@ -69,30 +69,40 @@ class TurnView(Widget, can_focus=True):
             self.view, self.turn, self.what, self.by = view, view.turn, what, by
 
     row: reactive[Shown] = reactive(Shown(0, "", ""), repaint=False)
-    gutter: reactive[int] = reactive(14, layout=True)
+    indent: reactive[int] = reactive(14, layout=True)
     """Columns of the name; 0: it stands above what is said."""
 
     def __init__(self, row: Shown) -> None:
         super().__init__()
         self.turn = row.turn
+        self._visual: Hanging | None = None
         self.set_reactive(TurnView.row, row)
 
     def render(self) -> Hanging:
+        if self._visual is None:
+            self._visual = self._hanging()
+        return self._visual
+
+    def _hanging(self) -> Hanging:
         row = self.row
         colour = "$foreground" if row.author == "writer" else "$accent"
         name = Content.styled(visible(" ".join(row.speaker.split())), f"bold {colour}{' reverse' * self.has_focus}")
-        return Hanging(name, self._said(), self.gutter, MOST_COLUMNS)
+        return Hanging(name, self._said(), self.indent, MOST_COLUMNS)
 
     def watch_row(self, old: Shown, row: Shown) -> None:
         """Only when it takes another number of lines the whole screen has to be laid out anew."""
-        if not self.is_mounted:
-            return
-        before = self._render().get_height(self.styles, self.content_size.width)
-        after = self.render().get_height(self.styles, self.content_size.width)
-        self.refresh(layout=before != after)
+        before, self._visual = self._visual, None
+        if self.is_mounted:
+            width = self.content_size.width
+            same = before is not None and before.get_height({}, width) == self.render().get_height({}, width)
+            self.refresh(layout=not same)
+
+    def watch_indent(self) -> None:
+        self._visual = None
 
     def watch_has_focus(self, has_focus: bool) -> None:
         super().watch_has_focus(has_focus)
+        self._visual = None
         self.refresh()
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:

@@ -93,7 +93,7 @@ class TurnList(VerticalScroll, can_focus=False):
         self._mount(wanted)
         for row in wanted:
             self._views[row.turn].row = row
-            self._views[row.turn].gutter = self._gutter
+            self._views[row.turn].indent = self._indent
         left = len(rows) - len(wanted)
         earlier = self.query_one("#earlier", Static)
         earlier.display = left > 0
@@ -116,7 +116,7 @@ class TurnList(VerticalScroll, can_focus=False):
             self.mount_all(after)
         for view in (*before, *after):
             self._views[view.turn] = view
-            view.gutter = self._gutter
+            view.indent = self._indent
 
     def grow(self, row: Shown) -> None:
         """One turn has changed, and no other."""
@@ -174,10 +174,10 @@ class TurnList(VerticalScroll, can_focus=False):
 
     def watch_stacked(self) -> None:
         for view in self._views.values():
-            view.gutter = self._gutter
+            view.indent = self._indent
 
     @property
-    def _gutter(self) -> int:
+    def _indent(self) -> int:
         """Columns of the names: the longest, in bounds."""
         if self.stacked:
             return 0

@@ -23,7 +23,7 @@ class Welcome(Vertical):
         width: 58; max-width: 100%; height: 3; border: none !important; margin-bottom: 1;
         background: $panel; color: $foreground; text-style: none;
     }
-    Welcome #first { height: 5; }
+    Welcome #first { height: 6; }
     Welcome Button.-style-default:hover { background: $foreground 16%; }
     Welcome Button.-style-default:focus {
         background: $block-cursor-background; color: $block-cursor-foreground; text-style: none;

@@ -4,9 +4,10 @@
     python tests/benchmarks/generate.py [--preset small] [--samples 4] [--rounds 5] [--busy]
 
 Float32 (llama.cpp: the 16 bits of our export), on the CPU: 200 new tokens after a prompt of 16, or what the context
-holds; one text greedy, several sampled at temperature 1. Ours is `LanguageModel.stream` as it is used, with text, probabilities and alternatives. All take
-turns in one process, after a first turn that does not count; the table gives the median and the range of `--rounds`
-turns. `--busy` keeps every core busy meanwhile, as training does. Nothing is asserted.
+holds; one text greedy, several sampled at temperature 1. Ours is `LanguageModel.stream` as it is used, with text,
+probabilities and alternatives. All take turns in one process, after a first turn that does not count; the table gives
+the median and the range of `--rounds` turns. `--busy` keeps every core busy meanwhile, as training does. Nothing is
+asserted.
 """
 
 from __future__ import annotations

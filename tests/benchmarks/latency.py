@@ -35,7 +35,9 @@ TOTAL = 60.0
 """Seconds after which no more keys of a kind are sent."""
 KEYS = {"right": "\x1b[C", "left": "\x1b[D", "up": "\x1b[A", "down": "\x1b[B", "backspace": "\x7f"}
 TOKENS_PER_SECOND, FRAMES_PER_SECOND = 200, 30
-CONTROL = re.compile("\x1b\\[([?>=<]?)([0-9;:]*)([ $]?[@-~])|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1bP[^\x1b]*\x1b\\\\|\x1b.")
+CONTROL = re.compile(
+    "\x1b\\[([?>=<]?)([0-9;:]*)([ $]?[@-~])|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1bP[^\x1b]*\x1b\\\\|\x1b."
+)
 
 
 class Terminal:
@@ -202,11 +204,11 @@ def delete_letters(driven: Driven, keys: int) -> list[float]:
 def move(driven: Driven, keys: int) -> list[float]:
     times = []
     until = time.perf_counter() + TOTAL
+    terminal = driven.terminal
     moves = ["right", "down", "right", "right", "down", "left", "up", "down"]
     for number, pause in zip(range(keys), pauses(), strict=False):
         if time.perf_counter() > until:
             break
-        terminal = driven.terminal
         place = terminal.row, terminal.column
         key = KEYS[moves[number % len(moves)]]
         taken = driven.time_key(key, lambda place=place: (terminal.row, terminal.column) != place)

@@ -161,7 +161,8 @@ def test_tokenizers_of_others_are_named_or_refused(tmp_path: Path) -> None:
     level, bare = pre_tokenizers.ByteLevel(False), pre_tokenizers.ByteLevel(False, use_regex=False)
     llama = pre_tokenizers.Split(tokenizers.Regex(next(iter(gguf._PATTERNS))), "isolated")
     odd = pre_tokenizers.Split(tokenizers.Regex("a+"), "isolated")
-    for split, name in (([level], "gpt-2"), ([digits, level], "smollm"), ([llama, bare], "llama-bpe"), ([odd, bare], "")):
+    named = {"gpt-2": [level], "smollm": [digits, level], "llama-bpe": [llama, bare], "": [odd, bare]}
+    for name, split in named.items():
         library = tokenizers.Tokenizer(models.BPE(alphabet, []))
         library.pre_tokenizer = pre_tokenizers.Sequence(split)
         library.decoder = decoders.ByteLevel()

@@ -27,7 +27,8 @@ from engine.errors import (
 )
 from engine.generation.language_model import load
 from engine.model.gpt import GPT
-from engine.store import checkpoint, models as store
+from engine.store import checkpoint
+from engine.store import models as store
 from engine.store.formats.hugging_face import write_folder
 from engine.store.importing import import_model
 from engine.store.models import ModelRecord, read_record, write_record
@@ -285,7 +286,7 @@ def test_a_full_disk_leaves_nothing(tokenizer: Tokenizer, tmp_path: Path, monkey
 def trained_elsewhere(*, split: Any = None, normalizer: Any = None, end: str = END_OF_TEXT, **level: Any) -> Any:
     """Byte-level BPE as others train it: the ends come last, and blank lines are cut otherwise than here."""
     tokenizer = tokenizers.Tokenizer(models.BPE())
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=level.pop("add_prefix_space", False), use_regex=split is None)
+    byte_level = pre_tokenizers.ByteLevel(level.pop("add_prefix_space", False), use_regex=split is None)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level]) if split else byte_level
     tokenizer.decoder = decoders.ByteLevel()
     if normalizer:
@@ -369,7 +370,8 @@ def test_one_trains_on_from_an_imported_model(prose: Path, tmp_path: Path) -> No
 
 def add_own(tokenizer: Tokenizer, folder: Path) -> GPT:
     model = GPT(ModelConfig(vocab_size=tokenizer.vocab_size, **SHAPE)).eval()
-    record = ModelRecord("novel", "2026-01-01T00:00:00Z", 1, {"name": "novel"}, {"steps": 5}, model.config, TrainConfig())
+    corpus, summary = {"name": "novel"}, {"steps": 5}
+    record = ModelRecord("novel", "2026-01-01T00:00:00Z", 1, corpus, summary, model.config, TrainConfig())
     folder.mkdir(parents=True)
     write_record(folder, record)
     checkpoint.save_tensors(folder / checkpoint.WEIGHTS, checkpoint.weights_of(model))

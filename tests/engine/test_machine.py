@@ -18,7 +18,7 @@ QUICK = Machine(device="cpu", name="made up", float32=2e10)
 def measured(monkeypatch: pytest.MonkeyPatch, *, others: float) -> list[str]:
     """The measurement takes a moment, in which others compute for so many seconds a processor."""
     calls: list[str] = []
-    busy = iter(range(0, 1000))
+    busy = iter(range(1000))
 
     def measure(device: str) -> Machine:
         calls.append(device)

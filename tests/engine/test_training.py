@@ -193,6 +193,19 @@ def test_going_on_from_a_model_begins_where_it_stood(prose: Path, tmp_path: Path
     assert _end(events).name == "other"
 
 
+def test_the_last_best_evaluation_is_of_the_weights_that_are_kept(tmp_path: Path) -> None:
+    text = tmp_path / "turns.txt"  # what is held out is unlike the rest: the more is learned, the worse it is foretold
+    text.write_text("the dog ran to the gate and sat by it.\n" * 270 + "QUICK ZEBRAS JUMPED OVER FOXES; 7 & 9!\n" * 30)
+    settings = ["eval_interval=10", "learning_rate=0.01", "schedule=constant", "token_noise=0"]
+    events = _train(text, steps=120, tokenizer="byte", settings=settings)
+    end = _end(events)
+    best = [event for event in events if isinstance(event, Eval) and event.best][-1]
+    assert best.step == end.best_step < end.step == 120
+    assert best.val_loss == end.val_loss and best.tokens == end.tokens * best.step // end.step
+    last = [event for event in events if isinstance(event, Eval)][-2]
+    assert (last.step, last.best) == (120, False) and last.val_loss > best.val_loss
+
+
 def test_divergence_keeps_the_best(prose: Path) -> None:
     settings = [
         "optimizer=adamw",

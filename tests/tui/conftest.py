@@ -18,13 +18,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = os.environ.get("GPT_TUI_HOME")
     os.environ["GPT_TUI_HOME"] = str(home)
     try:
-        lines = [f"On day {n} the {('dog', 'cat', 'hen')[n % 3]} sat by the old gate. It was cold.\n" for n in range(400)]
+        lines = [
+            f"On day {n} the {('dog', 'cat', 'hen')[n % 3]} sat by the old gate. It was cold.\n" for n in range(400)
+        ]
         (home / "novel.txt").write_text("".join(lines), encoding="utf-8")
         turns = [f"OTTO: How is the day {n}?\nMARTA: The day {n} is cold, Otto.\n" for n in range(300)]
         (home / "talk.txt").write_text("".join(turns), encoding="utf-8")
         for name in ("novel", "talk"):
             settings = ["n_layer=1", "n_embd=32", "n_head=1", "block_size=64", "sample_interval=20", "eval_interval=20"]
-            list(engine.train(home / f"{name}.txt", name=name, steps=60, device="cpu", vocab_size=400, settings=settings))
+            list(
+                engine.train(home / f"{name}.txt", name=name, steps=60, device="cpu", vocab_size=400, settings=settings)
+            )
     finally:
         if before is None:
             del os.environ["GPT_TUI_HOME"]

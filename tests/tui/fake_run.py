@@ -8,14 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from engine import locations
-from engine.events import Event, Prepare, Sample, Start, Step, to_json
 from engine.events import Eval as Evaluation
+from engine.events import Event, Prepare, Sample, Start, Step, to_json
 from engine.training.log import LOG
 from engine.training.runs import Run
 from engine.training.tickets import State, Ticket
 
 MODEL = {"vocab_size": 400, "block_size": 64, "n_layer": 1, "n_head": 1, "n_embd": 32}
-PARAMETERS = {"embedding": 12_800, "attention": 4096, "feed_forward": 9216, "norms": 96, "head": 12_800, "total": 39_008}
+PARAMETERS = {
+    "embedding": 12_800,
+    "attention": 4096,
+    "feed_forward": 9216,
+    "norms": 96,
+    "head": 12_800,
+    "total": 39_008,
+}
 
 
 class FakeRun:

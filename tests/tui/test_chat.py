@@ -140,7 +140,7 @@ async def say(pilot: Pilot[None], text: str) -> None:
     screen = pilot.app.screen
     assert isinstance(screen, ChatScreen)
     screen.prompt.focus()
-    screen.prompt.text = text
+    screen.prompt.write(text)
     await pilot.press("enter")
     await until(pilot, lambda: not screen.prompt.text and not screen.answering)
     await pilot.pause()
@@ -174,7 +174,7 @@ async def test_the_first_words_may_be_chosen_or_taken(store: Path) -> None:
         assert screen.prompt.proposal
         await pilot.press("tab")
         assert screen.prompt.text == screen.prompt.proposal
-        screen.prompt.text = ""
+        screen.prompt.write("")
         await pilot.press("up", "enter")
         await until(pilot, lambda: len(screen.query(TurnView)) == 2 and not screen.answering)
         assert screen.talk is not None and screen.talk.path()[0].text in screen.cast.find(screen.talk.them).openings
@@ -184,7 +184,7 @@ async def test_a_reply_streams_and_escape_stops_it(store: Path) -> None:
     app, _ = make(" It is| cold.")
     async with app.run_test(size=(100, 30)) as pilot:
         screen = await opened(pilot)
-        screen.prompt.text = "How?"
+        screen.prompt.write("How?")
         await pilot.press("enter")
         await until(pilot, lambda: len(said(screen)) == 2 and "It is" in said(screen)[1])
         assert screen.answering
@@ -255,7 +255,7 @@ async def test_what_comes_late_is_dropped(store: Path) -> None:
         screen = await opened(pilot)
         assert screen.talk is not None
         first = screen.talk
-        screen.prompt.text = "Hello."
+        screen.prompt.write("Hello.")
         await pilot.press("enter")
         await until(pilot, lambda: any("Late" in line for line in said(screen)))
         await pilot.press("ctrl+n")
@@ -453,7 +453,7 @@ async def test_without_a_model_it_says_how_to_get_one(home: Path) -> None:
         await pilot.pause()
         texts = [str(widget.visual) for widget in app.screen.query(".welcome Static").results(Static)]
         assert any("F3" in text for text in texts)
-        app.screen.query_one(PromptInput).text = "Hello?"
+        app.screen.query_one(PromptInput).write("Hello?")
         await pilot.press("enter", "ctrl+r", "ctrl+g", "ctrl+n", "ctrl+s", "up")
 
 
@@ -475,7 +475,7 @@ async def test_settings_are_felt_by_the_answer_that_is_being_written(store: Path
     app, script = make(" It is| cold.")
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot)
-        screen.prompt.text = "How?"
+        screen.prompt.write("How?")
         await pilot.press("enter")
         await until(pilot, lambda: any("It is" in line for line in said(screen)))
         await pilot.press("ctrl+t")
@@ -508,12 +508,18 @@ async def test_a_real_model_answers_and_survives_its_generators_death(store: Pat
     app = GptTui(navigation.OpenChat(model="talk"), Services())
     async with app.run_test(size=(100, 30)) as pilot:
         screen = await opened(pilot)
-        screen.prompt.text = "How is the day 3?"
+        screen.prompt.write("How is the day 3?")
         await pilot.press("enter")
         await until(pilot, lambda: not screen.answering and len(said(screen)) == 2, 60)
         assert screen.talk is not None and screen.talk.path()[1].text
         assert "\n" not in screen.talk.path()[1].text and screen.talk.path()[1].tokens
         os.kill(app.services.generator.client.pid or 0, signal.SIGKILL)
-        screen.prompt.text = "And the day 4?"
+        screen.prompt.write("And the day 4?")
         await pilot.press("enter")
         await until(pilot, lambda: not screen.answering and len(said(screen)) == 4, 60)
+
+
+async def test_alt_enter_begins_a_new_line_in_terminals_that_know_no_better() -> None:
+    from textual._xterm_parser import XTermParser
+
+    assert [event.key for event in XTermParser().feed("\x1b\r") if hasattr(event, "key")] == ["alt+enter"]

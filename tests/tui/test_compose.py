@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from scripted import ScriptedGenerator
-from textual.pilot import Pilot
+from at_the_keys import opened, until, writing
 
 from engine.errors import DamagedModelError
 from engine.generation.protocol import GeneratorLostError
 from gpt_tui import drafts, navigation
-from gpt_tui.app import GptTui, Services
+from gpt_tui.app import GptTui
 from gpt_tui.screens.compose import ComposeScreen
 from gpt_tui.widgets.dial import Dial
 from gpt_tui.widgets.draft_list import DraftList
@@ -24,71 +22,6 @@ from gpt_tui.widgets.editor import Author
 from gpt_tui.widgets.sent_view import SentView
 
 pytestmark = pytest.mark.asyncio
-
-PATIENCE = 15.0  # a busy machine
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for something to come to pass."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        await asyncio.sleep(0.02)
-
-
-async def opened(screen: ComposeScreen) -> None:
-    """Until what was asked for lies on the desk."""
-    await until(lambda: screen._asked and screen.desk is not None and not screen._to_open)
-
-
-class Writer:
-    """Somebody at the keys."""
-
-    def __init__(self, pilot: Pilot[None], app: GptTui, generator: ScriptedGenerator) -> None:
-        self.pilot, self.app, self.generator = pilot, app, generator
-
-    @property
-    def screen(self) -> ComposeScreen:
-        return next(screen for screen in self.app.screen_stack if isinstance(screen, ComposeScreen))
-
-    @property
-    def text(self) -> str:
-        return self.screen.editor.text
-
-    @property
-    def folder(self) -> Path:
-        return self.screen.draft.folder
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-
-    async def type(self, text: str) -> None:
-        self.screen.editor.type_text(text)
-        await self.pilot.pause()
-
-    async def on_disk(self, text: str) -> None:
-        """Wait until that is what is kept."""
-        path = self.folder / "draft.txt"
-        await until(lambda: path.exists() and path.read_bytes() == text.encode())
-
-    async def rest(self) -> None:
-        """Until nothing is being written."""
-        await until(lambda: self.screen.composer.current is None)
-        await self.pilot.pause()
-
-
-@contextlib.asynccontextmanager
-async def writing(first: navigation.Open | None = None, *, size: tuple[int, int] = (100, 30)):  # type: ignore[no-untyped-def]
-    """The app at the Compose screen, with a generator that writes what it is told."""
-    generator = ScriptedGenerator()
-    services = Services(generator=generator)  # type: ignore[arg-type]
-    app = GptTui(first or navigation.OpenCompose(), services)
-    async with app.run_test(size=size) as pilot:
-        await until(lambda: any(isinstance(screen, ComposeScreen) for screen in app.screen_stack))
-        writer = Writer(pilot, app, generator)
-        await opened(writer.screen)
-        await pilot.pause()
-        yield writer
 
 
 async def test_what_is_typed_is_kept_as_a_draft_and_opened_again(store: Path) -> None:
@@ -388,99 +321,6 @@ async def test_without_any_model_one_is_told_how_to_come_by_one(home: Path) -> N
         await writer.on_disk("Still, I write.")
 
 
-# The writer's own file
-
-
-@pytest.fixture
-def novel(tmp_path: Path) -> Path:
-    path = tmp_path / "novel.md"
-    path.write_bytes(b"\xef\xbb\xbfOne\r\ntwo\r\nand\nthree\x0c\xe2\x80\xa8four")
-    return path
-
-
-async def test_an_own_file_is_written_byte_for_byte_and_only_by_ctrl_s(store: Path, novel: Path) -> None:
-    before = novel.read_bytes()
-    async with writing(navigation.OpenCompose(file=novel)) as writer:
-        assert writer.screen.bar.draft == "novel.md" and not writer.screen.bar.unsaved
-        await writer.press("ctrl+end", *"five", "enter")
-        await writer.on_disk("One\r\ntwo\r\nand\nthree\x0c\u2028fourfive\r\n")
-        assert novel.read_bytes() == before and writer.screen.bar.unsaved
-        await writer.press("ctrl+s")
-        await until(lambda: novel.read_bytes() == before + b"five\r\n")
-        await until(lambda: not writer.screen.bar.unsaved)
-
-
-async def test_a_change_made_elsewhere_is_asked_about_before_it_is_written_over(store: Path, novel: Path) -> None:
-    async with writing(navigation.OpenCompose(file=novel)) as writer:
-        await writer.type("Mine. ")
-        novel.write_bytes(b"Theirs.")
-        await writer.press("ctrl+s")
-        await until(lambda: len(writer.app.screen_stack) > 1)
-        assert novel.read_bytes() == b"Theirs."
-        await writer.press(*"keep", "enter")
-        await until(lambda: novel.read_bytes().startswith(b"\xef\xbb\xbfMine. One"))
-
-
-async def test_a_change_made_elsewhere_is_taken_where_nothing_is_unsaved(store: Path, novel: Path) -> None:
-    async with writing(navigation.OpenCompose(file=novel)) as writer:
-        novel.write_bytes(b"Theirs.")
-        writer.app.app_focus = False
-        await writer.pilot.pause()
-        writer.app.app_focus = True
-        await until(lambda: writer.text == "Theirs.")
-        await writer.press("ctrl+z")
-        assert writer.text.startswith("One\r\n")
-
-
-async def test_a_file_of_another_encoding_is_offered_as_a_draft(store: Path, tmp_path: Path) -> None:
-    path = tmp_path / "old.txt"
-    path.write_bytes("Das schöne Mädchen grüßt den König.\n".encode("latin-1") * 30)
-    before = path.read_bytes()
-    generator = ScriptedGenerator()
-    app = GptTui(navigation.OpenCompose(file=path), Services(generator=generator))  # type: ignore[arg-type]
-    async with app.run_test(size=(100, 30)) as pilot:
-        await until(lambda: len(app.screen_stack) > 1)
-        await pilot.pause()
-        await pilot.press("y")
-        screen = app.screen_stack[0]
-        assert isinstance(screen, ComposeScreen)
-        await until(lambda: screen.desk is not None and "schöne Mädchen" in screen.editor.text)
-        assert screen.draft.file is None
-    assert path.read_bytes() == before
-
-
-async def test_a_draft_that_another_app_has_open_is_only_read_and_a_copy_written(store: Path) -> None:
-    draft = drafts.new("novel", text="Theirs.")
-    drafts.save(draft)
-    with drafts.Hold(draft.id):
-        async with writing(navigation.OpenCompose(draft=draft.id)) as writer:
-            await until(lambda: writer.text == "Theirs.")
-            assert "open in another gpt-tui" in writer.screen.notice.text
-            await writer.press("x", "ctrl+g")
-            assert writer.text == "Theirs." and writer.generator.client.writings == []
-            await writer.press("f10", "c")
-            await until(lambda: writer.screen.draft.id != draft.id)
-            await writer.press("ctrl+end", *"Mine.")
-            await writer.on_disk("Theirs.Mine.")
-    assert drafts.load(draft.id).text == "Theirs."
-
-
-async def test_another_editor_takes_the_text_and_gives_it_back(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = tmp_path / "editor.py"
-    script.write_text("import sys; p = sys.argv[1]; t = open(p).read(); open(p, 'w').write(t.replace('cat', 'hen'))")
-    monkeypatch.setenv("VISUAL", f'"{sys.executable}" "{script}"')
-    monkeypatch.setattr(GptTui, "suspend", lambda self: contextlib.nullcontext())
-    async with writing() as writer:
-        writer.screen.editor.load("The cat sat. So it was.", [(13, 23, Author.MODEL)])
-        await writer.press("f10", "v")
-        await until(lambda: writer.text == "The hen sat. So it was.")
-        assert [(span.start, span.end) for span in writer.screen.editor.spans()] == [(13, 23)]
-        await writer.press("ctrl+z")
-        assert writer.text == "The cat sat. So it was."
-
-
 async def test_an_export_says_what_made_it(store: Path, tmp_path: Path) -> None:
     (store / "settings.toml").write_text(f"[app]\nexports = '{tmp_path}'\n")
     async with writing() as writer:
@@ -538,3 +378,9 @@ async def test_the_real_generator_from_key_to_file(store: Path) -> None:
     assert written == "On day 7 the" + load("novel").generate(
         "On day 7 the", seed=1, max_new_tokens=30, temperature=0.8, top_k=50
     )
+
+
+async def test_the_screen_needs_nothing_heavy() -> None:
+    program = "import sys, gpt_tui.screens.compose; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"torch", "numpy", "tokenizers"} & set(done.stdout.split())

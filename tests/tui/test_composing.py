@@ -8,6 +8,7 @@ import random
 import pytest
 from scripted import BLOCK, ScriptedClient, ScriptedGenerator
 
+from engine.events import Token
 from gpt_tui import composing
 from gpt_tui.composing import Composer, Request, Sight, Tries, Try
 from gpt_tui.endings import Ending
@@ -152,6 +153,15 @@ def test_a_new_try_has_a_seed_that_was_not_used() -> None:
         tries.add(Try(f"text {seed}", seed, []))
     assert tries.next_seed == 9 and tries.index == 2
     assert tries.step(1) is tries.tries[0] and tries.stands("text 7 and more") and not tries.stands("text 8")
+
+
+def test_tokens_are_found_where_they_stand() -> None:
+    def a_try(text: str, *pieces: str) -> Try:
+        return Try(text, 1, [Token(sample=0, id=1, text=piece, probability=0.5) for piece in pieces])
+
+    tries = [a_try(" a dog", " a", " dog"), a_try(" a cat.", " a", " cat", ". Th"), a_try(" gone", " gone")]
+    found = composing.placed(tries, "I saw a dog and a cat.")
+    assert [(token.position, token.text) for token in found] == [(5, " a"), (7, " dog"), (15, " a"), (17, " cat")]
 
 
 def test_values_that_cannot_be_give_way_to_the_usual_ones() -> None:

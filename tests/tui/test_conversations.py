@@ -10,7 +10,8 @@ import pytest
 from engine.errors import EngineError
 from engine.store.models import find, read_record
 from gpt_tui import conversations, opening, personas, talking
-from gpt_tui.conversations import MODEL, YOU, Conversation, Keeper, Said
+from gpt_tui.conversations import MODEL, YOU, Conversation, Said
+from gpt_tui.keeper import Keeper
 from gpt_tui.talking import Style
 
 PLAY = "".join(

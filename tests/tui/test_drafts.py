@@ -264,7 +264,7 @@ class Holder:
         self.problems: list[str] = []
 
     def take(self) -> desk.Snapshot:
-        return self.text, [], len(self.text)
+        return self.text, [], len(self.text), 3
 
 
 async def until(condition: object, seconds: float = 10.0) -> None:

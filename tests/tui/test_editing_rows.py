@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from gpt_tui.editing.buffer import Buffer
 from gpt_tui.editing.document import Document
@@ -44,6 +46,11 @@ def rows(text: str, width: int) -> list[str]:
         ("cafe\u0301 cafe\u0301", 5, ["cafe\u0301 ", "cafe\u0301"]),
         ("\U0001f469\u200d\U0001f467\U0001f469\u200d\U0001f467", 3, ["\U0001f469\u200d\U0001f467"] * 2),
         ("\u65e5", 1, ["\u65e5"]),
+        ("ab cd e\u0301", 5, ["ab cd ", "e\u0301"]),
+        ("a e\u0301bc", 3, ["a ", "e\u0301bc"]),
+        ("a--b --c", 4, ["a--b ", "--c"]),
+        ("ab--cd", 5, ["ab--", "cd"]),
+        ("abcdef-g", 6, ["abcdef", "-g"]),
     ],
 )
 def test_rows_break_where_a_reader_expects(text: str, width: int, expected: list[str]) -> None:
@@ -134,6 +141,14 @@ def test_cells_and_indices_agree(text: str) -> None:
         assert shape.index(shape.column(start)) == start
     assert shape.index(shape.width) == len(shape.text)
     assert all(shape.index(column) in {*starts, len(shape.text)} for column in range(shape.width + 2))
+
+
+@given(st.text(alphabet=st.sampled_from(ODD + "\u0915\u094d\u1100\u1161\U0001f1eb\u2764\U0001f3fd"), max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_characters_are_as_wide_as_textual_draws_them(text: str) -> None:
+    found = clusters(text)
+    assert "".join(text[a.start : b.start] for a, b in pairwise(found)) == text[: found[-1].start if found else 0]
+    assert sum(cluster.width for cluster in found) == cell_len("".join(cluster.drawn for cluster in found))
 
 
 def test_nothing_that_commands_a_terminal_is_drawn() -> None:

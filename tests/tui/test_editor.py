@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from rich.style import Style
 from textual import events
+from textual.actions import SkipAction
 from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.pilot import Pilot
@@ -498,6 +501,50 @@ async def test_the_mouse_puts_the_cursor_and_selects() -> None:
         assert editor.selected_text == PROSE[4:23]
         await pilot.click(editor, offset=(left + 18, 9))
         assert editor.cursor == len(PROSE)
+        editor.load(PROSE * 9)
+        await pilot.mouse_down(editor, offset=(left + 2, 2))
+        await pilot.hover(Button, offset=(5, 0))  # below the editor: the view goes on
+        await until(pilot, lambda: editor.scroll_y > 4)
+        await pilot.mouse_up(Button, offset=(5, 0))
+        start, end = editor.selection
+        assert start == 43 and end > 200
+
+
+async def test_the_mouse_is_right_where_there_is_padding() -> None:
+    async with writing(PROSE, width=20) as (editor, pilot):
+        editor.styles.padding = (2, 3)
+        await pilot.pause()
+        await pilot.click(editor, offset=(3 + editor._left + 4, 3))
+        assert editor.cursor == 24
+
+
+async def test_characters_that_join_others_can_be_typed() -> None:
+    async with writing() as (editor, pilot):
+        for character in "\U0001f469\u200d\U0001f467\xa0":
+            editor.post_message(events.Key("a", character))
+        editor.post_message(events.Key("alt+b", "b"))
+        await pilot.pause()
+        assert editor.text == "\U0001f469\u200d\U0001f467\xa0"
+
+
+async def test_another_theme_paints_the_text_anew() -> None:
+    async with writing() as (editor, pilot):
+        editor.load("Mine yours", [(5, 10, Author.MODEL)])
+        await pilot.pause()
+        before = style_of(editor, "yours")
+        pilot.app.theme = "paper"
+        await until(pilot, lambda: style_of(editor, "yours").color != before.color)
+        assert style_of(editor, "ine").bgcolor != before.bgcolor
+
+
+async def test_undo_before_the_first_word_came_only_ends_the_continuation() -> None:
+    async with writing() as (editor, pilot):
+        await pilot.press("x")
+        coming = editor.begin_continuation()
+        await pilot.press("ctrl+z")
+        assert coming.ended and editor.text == "x"
+        await pilot.press("ctrl+z")
+        assert editor.text == ""
 
 
 async def test_tab_leaves_unless_it_is_to_insert() -> None:
@@ -603,3 +650,78 @@ async def test_every_key_says_what_it_does() -> None:
     for binding in BINDINGS:
         assert binding.id and binding.id.startswith("editor.") and binding.description and binding.tooltip  # type: ignore[union-attr]
     await asyncio.sleep(0)
+
+
+async def test_what_is_on_the_screen_is_what_would_be_painted_anew() -> None:
+    """Whatever happens, in any order: rows that were left unpainted are rows that did not change."""
+    source = random.Random(7)
+    words = [
+        "lamp ",
+        "\u65e5\u672c",
+        "e\u0301",
+        " and",
+        ".\n",
+        "\t",
+        "\U0001f469\u200d\U0001f467",
+        "long" * 9,
+        "\u2014",
+        " ",
+    ]
+
+    def anywhere(editor: Editor) -> int:
+        return source.randrange(editor.length + 1)
+
+    def nearby(editor: Editor) -> int:
+        return max(0, min(editor.length, editor.cursor + source.randint(-60, 60)))
+
+    def act(editor: Editor) -> None:
+        nonlocal coming
+        match source.randrange(18):
+            case 0 | 1 | 2:
+                editor.type_text(source.choice(words))
+            case 3:
+                editor.action_delete(source.choice(["left", "right", "word_left", "word_right", "paragraph_end"]))
+            case 4 | 5:
+                where = ["up", "down", "left", "word_right", "row_end", "page_up", "page_down", "paragraph_down"]
+                with contextlib.suppress(SkipAction):
+                    editor.action_go(source.choice(where), source.random() < 0.3)
+            case 6:
+                editor.move_to(anywhere(editor), select=source.random() < 0.3)
+            case 7:
+                editor.suggest("".join(source.choices(words, k=12)))
+            case 8:
+                editor.accept(source.choice(["all", "word", "sentence"]))  # type: ignore[arg-type]
+            case 9:
+                coming = editor.begin_continuation(nearby(editor))
+            case 10 | 11:
+                if coming is not None:
+                    coming.append(source.choice(words))
+            case 12:
+                editor.context_start = source.choice([None, nearby(editor), anywhere(editor)])
+            case 13:
+                editor.find(source.choice(["a", "lamp", "zz"])) if source.random() < 0.5 else editor.end_find()
+            case 14:
+                editor.undo() if source.random() < 0.6 else editor.redo()
+            case 15:
+                editor.mark(nearby(editor), nearby(editor) + 9) if source.random() < 0.7 else editor.unmark()
+            case 16:
+                name = source.choice(["focus_mode", "reading", "show_authors"])
+                setattr(editor, name, not getattr(editor, name))
+            case 17:
+                editor.column_width = source.choice([0, 12, 20, 30])
+                if coming is not None and source.random() < 0.5:
+                    coming.withdraw()
+
+    async with writing(PROSE * 6, width=20) as (editor, pilot):
+        coming = None
+        for number in range(500):
+            act(editor)
+            if number % 5 == 4:
+                await pilot.pause()
+                size = editor.size
+                seen = editor.render_lines(size.region)
+                for y in range(size.height):
+                    fresh = editor.render_line(y)
+                    assert list(fresh.simplify()) == list(seen[y].crop(0, fresh.cell_length).simplify()), (number, y)
+                assert 0 <= editor.cursor <= editor.length
+                assert editor._layout._rows.total == editor.length + len(editor.suggestion)

@@ -251,7 +251,7 @@ def test_names(store: Path) -> None:
 def test_quality_has_words_when_it_is_known() -> None:
     made = planning.make_plan(1_200_000, MACHINE, Choices())
     said = plan_words.outlook(replace(made, bits_per_byte=1.6))
-    assert any("1.60 bits per byte" in strong for strong, _, _ in said)
+    assert any("1.6 bits per byte" in more for _, more, _ in said)
     assert not any(
         "bits per byte" in strong for strong, _, _ in plan_words.outlook(replace(made, bits_per_byte=math.nan))
     )

@@ -122,7 +122,18 @@ def test_ticks_stand_at_round_places(kind: str, low: float, high: float, labels:
 
 def test_logarithmic_ticks_are_labelled_with_what_they_stand_for() -> None:
     ticks = Ticks("count", log=True, room=12)
-    assert ticks.get_labels_for_ticks(ticks.get_ticks(0.0, 3.0)) == ["1", "2", "5", "10", "20", "50", "100", "200", "500", "1 k"]
+    assert ticks.get_labels_for_ticks(ticks.get_ticks(0.0, 3.0)) == [
+        "1",
+        "2",
+        "5",
+        "10",
+        "20",
+        "50",
+        "100",
+        "200",
+        "500",
+        "1 k",
+    ]
     few = Ticks("count", log=True, room=3)
     assert len(few.get_ticks(0.0, 6.0)) <= 4
 

@@ -284,7 +284,8 @@ async def test_it_can_be_used_at_any_size(home: Path, size: tuple[int, int]) -> 
 async def test_a_folder_for_exports_is_asked_for(home: Path, tmp_path: Path) -> None:
     app = GptTui()
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot, "f", "enter")
+        await opened(pilot, "f")
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.focused, Input))
         app.screen.query_one(Input).value = str(tmp_path)
         await pilot.press("enter")

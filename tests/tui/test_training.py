@@ -10,16 +10,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fake_run import FakeRun
 from textual.pilot import Pilot
+from textual.widgets import OptionList
 
-from engine.events import End, Token
+from engine.events import End, Pause, Resume, Token
 from engine.training import runs
 from engine.training.tickets import State, Wish
-from gpt_tui import navigation
+from gpt_tui import navigation, themes
 from gpt_tui.app import GptTui
 from gpt_tui.widgets.childhood import Childhood
 from gpt_tui.widgets.sample_reel import SampleReel
-from fake_run import FakeRun
 
 pytestmark = pytest.mark.asyncio
 
@@ -69,6 +70,19 @@ def dots(pilot: Pilot[Any]) -> int:
     return sum("\u2800" < character < "\u2900" for row in panel(pilot).plot.canvas._buffer for character in row)
 
 
+async def choose(pilot: Pilot[Any], name: str) -> None:
+    """Choose one of a list, once it is there."""
+    await until(pilot, lambda: any(options.option_count for options in pilot.app.screen.query(OptionList)))
+    options = pilot.app.screen.query_one(OptionList)
+    shown = [str(options.get_option_at_index(place).prompt) for place in range(options.option_count)]
+    place = next(place for place, words in enumerate(shown) if name in words)
+    for _ in range(place - (options.highlighted or 0)):
+        await pilot.press("down")
+    await until(pilot, lambda: options.highlighted == place)
+    await pilot.press("enter")
+    await until(pilot, lambda: len(pilot.app.screen_stack) == 1)
+
+
 # What it shows
 
 
@@ -84,7 +98,9 @@ async def test_a_run_that_is_prepared_says_what_it_does(home: Path) -> None:
         run.prepare("reading", "Reading the text")
         run.prepare("encoding", "Turning the text into tokens", 0.4)
         async with app().run_test(size=(100, 30)) as pilot:
-            await until(pilot, says(pilot, "demo", "preparing", "Reading the text", "Turning the text into tokens", "40%"))
+            await until(
+                pilot, says(pilot, "demo", "preparing", "Reading the text", "Turning the text into tokens", "40%")
+            )
             run.start()
             run.learn(5)
             await until(pilot, says(pilot, "training", "step 5"))
@@ -103,7 +119,7 @@ async def test_a_run_that_learns_shows_how_far_it_is_and_its_curve(home: Path, s
             run.learn(20)
             await until(pilot, says(pilot, "60%"))
             if size[0] >= 80:
-                await until(pilot, says(pilot, "1:02 of 2:00", "step 60 of about 100", "0:40 left", "1.900", "12.4 k"))
+                await until(pilot, says(pilot, "1:02 of 2:00", "0:40 left", "step 60 of about 100", "1.900", "12.4 k"))
                 assert says(pilot, "nats per token", "training", "held out", "there was a gate")()
 
 
@@ -153,7 +169,9 @@ async def test_the_plan_is_held_against_what_came_out(home: Path) -> None:
         )
         run.end()
         async with app().run_test(size=(100, 34)) as pilot:
-            await until(pilot, says(pilot, "demo is trained: 1.90 bits per byte", "Worse than the plan expected (1.50)"))
+            await until(
+                pilot, says(pilot, "demo is trained: 1.90 bits per byte", "Worse than the plan expected (1.50)")
+            )
 
 
 async def test_markup_and_control_characters_of_a_text_are_shown_as_they_are(home: Path) -> None:
@@ -222,7 +240,7 @@ async def test_a_run_that_died_says_so_and_can_be_gone_on_with(home: Path, monke
         async with GptTui(navigation.OpenTraining("demo")).run_test(size=(100, 34)) as pilot:
             await until(pilot, says(pilot, "step 9"))
             run.die()
-            await until(pilot, says(pilot, "its process is gone", "go on with it"))
+            await until(pilot, says(pilot, "its process is gone", "resume it"))
             await pilot.press("r")
             await until(pilot, says(pilot, "Reading it again"))
     assert asked == ["demo"]
@@ -270,7 +288,7 @@ async def test_another_training_can_be_chosen(store: Path) -> None:
             await until(pilot, says(pilot, "step 9"))
             await pilot.press("o")
             await until(pilot, says(pilot, "Trainings", "novel", "talk"))
-            await pilot.press(*"novel", "enter")
+            await choose(pilot, "novel")
             await until(pilot, says(pilot, "novel is trained"))
 
 
@@ -321,6 +339,30 @@ async def test_axis_unit_scale_and_part_can_be_changed(home: Path) -> None:
             await until(pilot, says(pilot, "whole run"))
 
 
+async def test_pauses_and_samples_are_marked(home: Path) -> None:
+    with fake() as run:
+        run.start()
+        run.learn(40)
+        run.write(" there was")
+        run.log(Pause(elapsed=42.0, step=40), Resume(elapsed=42.0, step=40))
+        run.learn(40)
+        async with app().run_test(size=(100, 34)) as pilot:
+            await until(pilot, says(pilot, "┊ pause", "▲ sample"))
+            await until(pilot, lambda: screen(pilot).count("┊") > 3 and screen(pilot).count("▲") == 2)
+
+
+async def test_a_training_that_began_meanwhile_is_shown_when_one_comes_back(store: Path) -> None:
+    async with GptTui(navigation.OpenTraining("novel")).run_test(size=(120, 36)) as pilot:
+        await until(pilot, says(pilot, "novel is trained"))
+        await pilot.press("f3")
+        with fake() as run:
+            run.start()
+            run.learn(9)
+            await until(pilot, says(pilot, "demo 9%"))
+            await pilot.press("f4")
+            await until(pilot, says(pilot, "step 9"))
+
+
 async def test_another_model_is_laid_over_and_taken_away(store: Path) -> None:
     with fake() as run:
         run.start()
@@ -331,11 +373,22 @@ async def test_another_model_is_laid_over_and_taken_away(store: Path) -> None:
             for _ in range(2):
                 await pilot.press("v")
                 await until(pilot, says(pilot, "Lay over this curve"))
-                await pilot.press(*"novel", "enter")
-                await until(pilot, lambda: len(pilot.app.screen_stack) == 1)
+                await choose(pilot, "novel")
                 if _ == 0:
                     await until(pilot, says(pilot, "others", "novel"))
             await until(pilot, lambda: "others" not in screen(pilot))
+
+
+async def test_another_theme_colours_the_curve_too(home: Path) -> None:
+    with fake() as run:
+        run.start()
+        run.learn(60)
+        async with app().run_test(size=(100, 34)) as pilot:
+            await until(pilot, lambda: dots(pilot) > 10)
+            for theme in ("paper", "ink"):
+                pilot.app.theme = theme
+                wanted = themes.variables(pilot.app.current_theme)["train-curve"].lower()
+                await until(pilot, lambda want=wanted: want in "".join(map("".join, panel(pilot).plot.canvas._styles)))
 
 
 async def test_blocks_are_drawn_where_the_settings_say_so(home: Path) -> None:

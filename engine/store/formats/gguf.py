@@ -184,8 +184,8 @@ def describe(config: ModelConfig, name: str) -> list[Entry]:
 
 
 def describe_tokenizer(tokenizer: Tokenizer, vocab_size: int) -> list[Entry]:
-    """The metadata of the tokens; ids that only the model has are unused ones. Raises `RequestError` on a tokenizer that
-    llama.cpp has none like."""
+    """The metadata of the tokens; ids that only the model has are unused ones. Raises `RequestError` on a tokenizer
+    like which llama.cpp has none."""
     cut = _cut_like(tokenizer)
     model, added = tokenizer.description["model"], tokenizer.library.get_added_tokens_decoder()
     tokens, types = [f"[PAD{id_}]" for id_ in range(vocab_size)], [_UNUSED] * vocab_size
@@ -210,11 +210,11 @@ def describe_tokenizer(tokenizer: Tokenizer, vocab_size: int) -> list[Entry]:
 def _cut_like(tokenizer: Tokenizer) -> str:
     """llama.cpp's name of the pattern by which a text is cut before bytes are merged."""
     if tokenizer.kind == "word":
-        raise RequestError("llama.cpp knows no word tokenizers: train with --tokenizer bpe or byte to write a GGUF file.")
+        raise RequestError("llama.cpp knows no word tokenizers: train with --tokenizer bpe or byte for a GGUF file.")
     if tokenizer.cuts_as_ours:
         return _OURS_CUTS_LIKE
     split = tokenizer.description["pre_tokenizer"]
-    parts = [part for part in split.get("pretokenizers", [split])]
+    parts = list(split.get("pretokenizers", [split]))
     patterns = [part["pattern"].get("Regex") for part in parts if part["type"] == "Split"]
     kinds = [part["type"] for part in parts]
     by_regex = bool(parts[-1].get("use_regex", True))

@@ -1,5 +1,5 @@
-"""A model as a Hugging Face folder, which transformers and many others read without a line of custom code: written here,
-and read again, also when others wrote it.
+"""A model as a Hugging Face folder, which transformers and many others read without a line of custom code: written,
+and read, also when others wrote it.
 
 `gpt2` is their GPT2LMHeadModel, `qwen3` their Qwen3ForCausalLM, and without the QK norm their LlamaForCausalLM.
 """
@@ -119,8 +119,8 @@ def _part(ours: Tensor, place: Place) -> Tensor:
 def read_folder(folder: Path) -> tuple[GPT, Tokenizer]:
     """The model and the tokenizer of a Hugging Face folder; weights in 16 bits become float32. Reads no pickle.
 
-    Raises `RequestError` when our GPT does not compute what that model does, `DamagedModelError` when files are missing,
-    damaged, or contradict one another.
+    Raises `RequestError` when our GPT does not compute what that model does, `DamagedModelError` when files are
+    missing, damaged, or contradict one another.
     """
     table = _read_json(folder / CONFIG)
     try:
