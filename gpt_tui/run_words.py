@@ -168,7 +168,8 @@ def _good_end(look: Look, resume: tuple[NextStep, ...], usable: tuple[NextStep, 
     title = f"{look.name} {verb}: {_number(bits, 2)} bits per byte"
     plan = look.start.plan if look.start is not None else {}
     expected = plan.get("bits_per_byte")
-    parts = [quality(bits), against_plan(bits, expected if isinstance(expected, float) else None)]
+    finished = reason in ("budget", "converged")
+    parts = [quality(bits), against_plan(bits, expected if finished and isinstance(expected, float) else None)]
     in_time = look.start is None or look.start.train.get("minutes")
     parts.append("" if reason != "budget" else REASONS["time"] if in_time else REASONS["steps"])
     parts.append(REASONS.get(reason, ""))

@@ -52,6 +52,11 @@ class Authors:
     def length(self) -> int:
         return self._runs.total
 
+    @property
+    def only_writer(self) -> bool:
+        """Whether all of it is the writer's own."""
+        return len(self._runs) == 0 or (len(self._runs) == 1 and self._runs[0][1] is Author.WRITER)
+
     def runs(self, start: int, end: int) -> Runs:
         """Who wrote the passage from `start` up to `end`."""
         found: Runs = []
@@ -115,6 +120,8 @@ def touched_words(buffer: Buffer, authors: Authors, start: int, end: int, text: 
     A word is changed when what it is made of changes: letters of it go, others come to it, or it is cut in two. What
     is put between words, or taken from between them, changes none.
     """
+    if authors.only_writer:
+        return []
     before = buffer.slice(start - LONGEST_WORD, start)
     after = buffer.slice(end, end + LONGEST_WORD)
     removed = buffer.slice(start, min(end, start + 1)), buffer.slice(max(start, end - 1), end)

@@ -16,6 +16,9 @@ from gpt_tui.editing.history import Change, History, Selected, Step
 PAUSE = 2.0
 """Seconds without a key after which what is typed is a step of its own."""
 
+MANY = 20
+"""Changes of one step beyond which they are told of as one."""
+
 SAMPLE = 100_000
 """Code points that are looked at for the newline that a text uses."""
 
@@ -33,6 +36,26 @@ class Listener(Protocol):
         """All that one call changes has been changed."""
 
 
+class Cover:
+    """Where many changes were made: one change that stands for all of them."""
+
+    def __init__(self) -> None:
+        self.start = 0
+        self.removed = 0
+        self.inserted = -1  # nothing yet
+
+    def add(self, start: int, removed: int, inserted: int) -> None:
+        """One more change, in offsets of the text as it was just before it."""
+        if self.inserted < 0:
+            self.start, self.removed, self.inserted = start, removed, inserted
+            return
+        end = self.start + self.inserted
+        first, last = min(self.start, start), max(end, start + removed)
+        self.removed += self.start - first + last - end
+        self.start = first
+        self.inserted = last - first + inserted - removed
+
+
 class Document:
     """A text that is edited. Offsets are in code points; those beyond the ends mean the ends."""
 
@@ -42,6 +65,7 @@ class Document:
         self.listener: Listener | None = None
         self.continuation: Continuation | None = None
         self._together: Step | None = None
+        self._cover: Cover | None = None  # of the changes that are told of later, as one
         self._last_time = 0.0
         self.load(text, spans)
 
@@ -129,8 +153,9 @@ class Document:
         if not self.history.done:
             return None
         step = self.history.done.pop()
-        for change in reversed(step.changes):
-            self._apply(change.back())
+        with self._told_as_one(len(step.changes)):
+            for change in reversed(step.changes):
+                self._apply(change.back())
         self.history.undone.append(step)
         self._finish()
         return step.selected_before()
@@ -141,8 +166,9 @@ class Document:
         if not self.history.undone:
             return None
         step = self.history.undone.pop()
-        for change in step.changes:
-            self._apply(change)
+        with self._told_as_one(len(step.changes)):
+            for change in step.changes:
+                self._apply(change)
         self.history.close()
         step.closed = True
         self.history.done.append(step)
@@ -208,15 +234,32 @@ class Document:
         start, removed, inserted = change.start, len(change.removed), len(change.inserted)
         self.authors.replace(start, start + removed, change.inserted_runs)
         self.version += 1
-        if change.removed == change.inserted:
-            if self.listener is not None:
-                self.listener.authors_changed(start, start + removed)
+        if change.removed != change.inserted:
+            self.buffer.replace(start, start + removed, change.inserted)
+            if self.continuation is not None:
+                self.continuation.moved(start, removed, inserted)
+        if self._cover is not None:
+            self._cover.add(start, removed, inserted)
+        elif self.listener is None:
             return
-        self.buffer.replace(start, start + removed, change.inserted)
-        if self.continuation is not None:
-            self.continuation.moved(start, removed, inserted)
-        if self.listener is not None:
+        elif change.removed == change.inserted:
+            self.listener.authors_changed(start, start + removed)
+        else:
             self.listener.text_changed(start, removed, inserted)
+
+    @contextmanager
+    def _told_as_one(self, count: int) -> Iterator[None]:
+        """Tell of the changes inside as of one, where there are many: who listens does much for each."""
+        if count <= MANY or self.listener is None:
+            yield
+            return
+        self._cover = cover = Cover()
+        try:
+            yield
+        finally:
+            self._cover = None
+            if cover.inserted >= 0:
+                self.listener.text_changed(cover.start, cover.removed, cover.inserted)
 
     def _finish(self) -> None:
         if self.listener is not None and self._together is None:
@@ -230,7 +273,7 @@ class Document:
         """Replace many passages, in rising order and apart from each other, as one step."""
         if not pieces:
             return
-        with self.together(pieces[-1][0], selected):
+        with self.together(pieces[-1][0], selected), self._told_as_one(len(pieces)):
             for start, end, text in reversed(pieces):
                 self.replace(start, end, text)
         self._finish()

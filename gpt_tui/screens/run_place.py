@@ -46,16 +46,16 @@ class RunPlace(Place):
     called when there is none to show."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "Pause / go on", id="training.pause",
+        Binding("space", "pause", "Pause / resume", id="training.pause",
                 tooltip="Pause the training, or let it go on after a pause."),
         Binding("s", "stop", "Stop", id="training.stop",
                 tooltip="Stop the training, and keep the best that it has learned; it can be gone on with."),
-        Binding("r", "go_on", "Go on", id="training.go_on",
+        Binding("r", "go_on", "Resume", id="training.go_on",
                 tooltip="Go on with a training that was stopped or broke off."),
         Binding("d", "discard", "Discard", id="training.discard", show=False,
                 tooltip="Stop the training and move its model to the trash."),
-        Binding("u", "bring_back", "Bring back", id="training.bring_back",
-                tooltip="Bring the discarded model back from the trash."),
+        Binding("u", "bring_back", "Restore", id="training.bring_back",
+                tooltip="Restore the discarded model from the trash."),
     ]  # fmt: skip
 
     PANEL = "gpt_tui.widgets.loss_panel"

@@ -228,12 +228,12 @@ kept from it. Both fall while it learns. Below or beside it stands what it write
 
     async def _loss_panel(self) -> LossPanel:
         """The curve's panel. It is made when there is something to draw: numpy is imported with it."""
-        for panel in self._panel():
-            return panel
-        from gpt_tui.widgets.loss_panel import LossPanel
+        panel = next(iter(self._panel()), None)
+        if panel is None:
+            from gpt_tui.widgets.loss_panel import LossPanel
 
-        panel = LossPanel(braille=self._braille)
-        await self.query_one("#curve").mount(panel, before=self.query_one(SampleReel))
+            panel = LossPanel(braille=self._braille)
+            await self.query_one("#curve").mount(panel, before=self.query_one(SampleReel))
         if self.focused is None and self.query_one(ViewStrip).current == "curve":
             panel.focus()
         return panel

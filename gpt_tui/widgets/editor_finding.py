@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from textual.timer import Timer
@@ -33,11 +34,22 @@ class EditorFinding(EditorText):
     def text_changed(self, start: int, removed: int, inserted: int) -> None:
         super().text_changed(start, removed, inserted)
         if self._query is not None:
-            self._matches = search.moved(self._matches, start, removed, inserted)
-            self._match_index = min(self._match_index, len(self._matches) - 1)
+            self._move_matches(start, removed, inserted)
             if self._finder is not None:
                 self._finder.reset()
                 self._finder.resume()
+
+    def _move_matches(self, start: int, removed: int, inserted: int) -> None:
+        """After a change matches are elsewhere; those that it touched are gone until they are looked for anew."""
+        if not self._matches:
+            return
+        current = search.moved([self._matches[self._match_index]], start, removed, inserted)
+        count = len(self._matches)
+        self._matches = search.moved(self._matches, start, removed, inserted)
+        place = bisect_left(self._matches, current[0] if current else (start, start))
+        self._match_index = min(place, len(self._matches) - 1)
+        if len(self._matches) != count:
+            self.refresh()
 
     def find(
         self, query: str, *, regex: bool = False, case: bool = False, words: bool = False

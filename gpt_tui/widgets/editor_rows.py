@@ -42,6 +42,7 @@ class EditorRows(ScrollView, can_focus=True, inherit_bindings=False):
         self._scrolling = False  # whether it is we who scroll
         self._following = False  # whether the view goes with what comes in
         self._rows_pushed = 0  # rows by which what is above the view has grown
+        self._rule_drawn: int | None = None  # the row above which the rule was painted last
         self._cursor_seen = True  # whether the cursor was in view when anything last moved
 
     # Rows and cells
@@ -201,6 +202,7 @@ class EditorRows(ScrollView, can_focus=True, inherit_bindings=False):
             self._layout.rewrap(self._column)
             self._resize_view()
             self._scroll_to_line(self._y_of(self._layout.row_of(offset)))
+        self._rule_drawn = self._rule_row
         self._resize_view()
         self.refresh()
 
@@ -242,16 +244,22 @@ class EditorRows(ScrollView, can_focus=True, inherit_bindings=False):
         y = self._y_of(self._layout.row_of(self._shown.shown(offset))) - round(self.scroll_y)
         return 0 <= y < self._room.height
 
-    def watch_context_start(self, old: int | None, new: int | None) -> None:
-        """Move the rule; what is in view stays where it is."""
-        if not self.is_attached:
-            return
-        top = round(self.scroll_y) - self._above
-        was, now = self._rule_row_at(old), self._rule_row
-        self._rows_pushed += (now is not None and now < top) - (was is not None and was < top)
-        self._resize_view()
-        self._settle_scroll()
-        if was is None or now is None:
+    def watch_context_start(self) -> None:
+        if self.is_attached:
+            self._move_rule()
+            self._settle_scroll()
+
+    def _move_rule(self) -> None:
+        """Repaint what the rule of the context passes when it is above another row; what is in view stays there."""
+        was, now = self._rule_drawn, self._rule_row
+        self._rule_drawn = now
+        if was == now:
+            if now is not None:  # it may begin at another place of the same row
+                self._repaint_rows(now, now + 1)
+        elif was is None or now is None:
+            top = round(self.scroll_y) - self._above
+            self._rows_pushed += (now is not None and now < top) - (was is not None and was < top)
+            self._resize_view()
             self.refresh()
         else:
             self._repaint_rows(min(was, now) - 1, max(was, now) + 1)

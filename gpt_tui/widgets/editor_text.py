@@ -61,7 +61,7 @@ class EditorText(EditorCursor):
         self.set_reactive(EditorText.context_start, None)
         self.document.load(text, spans)
         self._anchor = self._cursor = self.document.buffer.at_boundary(cursor)
-        self._goal = None
+        self._goal = self._rule_drawn = None
         self._scroll_to_line(0)
         self._new_layout()
         self._scroll_to_offset(self._cursor, centre=True)
@@ -164,6 +164,7 @@ class EditorText(EditorCursor):
         self._repaint_range(start, end)
 
     def changes_made(self) -> None:
+        self._move_rule()
         self._settle_scroll()
         if self._own_edit:
             self._cursor_moved()
@@ -183,6 +184,7 @@ class EditorText(EditorCursor):
         mended = self._layout.settle()
         if mended is not None:
             self._repaint_mended(mended, self._top_row)
+            self._move_rule()
             self._settle_scroll()
         elif self._settler is not None:
             self._settler.pause()
@@ -266,6 +268,7 @@ class EditorText(EditorCursor):
             same += 1
         shown.at, shown.ghost = at, text
         self._text_changed(at + same, len(old) - same, len(text) - same)
+        self._move_rule()
         self._settle_scroll()
         if old and not text:
             self._suggestion_ended()

@@ -150,7 +150,7 @@ class TrainSettings(Vertical):
         if self._wrong(row.name):
             value, style = f"✗ {value}", "bold $error"
         meaning, room = "", self.size.width - NAME_WIDTH - VALUE_WIDTH - 4
-        if room > 40:
+        if room > 36:
             value = set_cell_size(value, VALUE_WIDTH) if cell_len(value) < VALUE_WIDTH else f"{value}  "
             meaning = row.meaning if len(row.meaning) <= room else f"{row.meaning[: room - 1].rstrip()}…"
         return Content.assemble((name, "bold" if typed else ""), (value, style), (meaning, "$faint"))

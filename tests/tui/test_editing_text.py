@@ -234,6 +234,45 @@ TestEditing = Editing.TestCase
 TestEditing.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
 
 
+class Following:
+    """What one knows of a text who is told of its changes."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.text = document.text
+        self.told = 0
+        document.listener = self
+
+    def text_changed(self, start: int, removed: int, inserted: int) -> None:
+        after = self.document.text
+        self.text = self.text[:start] + after[start : start + inserted] + self.text[start + removed :]
+        self.told += 1
+
+    def authors_changed(self, start: int, end: int) -> None:
+        assert 0 <= start <= end <= len(self.document)
+
+    def changes_made(self) -> None:
+        assert self.text == self.document.text
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), ANY), min_size=21, max_size=40), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_many_changes_are_told_of_as_one(pieces: list[tuple[int, int, str]], by_model: bool) -> None:
+    text = "a word or two " * 40
+    document = Document(text, [Span(0, len(text), Author.MODEL)] if by_model else [])
+    following = Following(document)
+    at, many = 0, []
+    for skip, length, new in pieces:
+        many.append((at + skip, at + skip + length, new))
+        at += skip + length
+    document.replace_many(many, (0, 0))
+    assert following.text == document.text and following.told <= 1
+    document.undo()
+    assert following.text == document.text == text and following.told <= 2
+    document.redo()
+    assert following.text == document.text
+
+
 def test_typing_is_undone_by_words_and_pauses() -> None:
     document = Document()
     now = [0.0]

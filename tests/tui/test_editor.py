@@ -714,7 +714,7 @@ async def test_what_is_on_the_screen_is_what_would_be_painted_anew() -> None:
 
     async with writing(PROSE * 6, width=20) as (editor, pilot):
         coming = None
-        for number in range(500):
+        for number in range(300):
             act(editor)
             if number % 5 == 4:
                 await pilot.pause()

@@ -1,0 +1,158 @@
+"""A picture of every screen, as its user comes to it by keys. Where one is meant to look otherwise from now on:
+
+    python -m pytest tests/tui/test_snapshots.py --snapshot-update
+
+and look at what has become of tests/tui/__snapshots__ before it is kept. Diagnostics has none: it tells of the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import staged
+from textual.pilot import Pilot
+from textual.widget import Widget
+
+from engine import locations
+from engine.data import corpus
+from engine.training.planner import Machine
+from gpt_tui import listing, personas, phrases, planning
+from gpt_tui.app import GptTui, Services
+from gpt_tui.settings import State
+from gpt_tui.widgets import model_list
+
+PATIENCE = 60.0
+"""Seconds that a machine may take, however busy it is."""
+WIDE, USUAL, SMALL = (120, 36), (100, 30), (60, 20)
+
+Condition = Callable[[Pilot[Any]], object]
+Compare = Callable[..., bool]
+
+
+@pytest.fixture(autouse=True)
+def stage(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same terminal, clock, machine, texts and folders everywhere."""
+    for name in list(os.environ):
+        if name in ("NO_COLOR", "COLORTERM", "TMUX", "LINES", "COLUMNS") or name.startswith(("TERM", "LC_", "LANG")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setattr(phrases, "time", staged.Clock())
+    monkeypatch.setattr(model_list, "time", staged.Clock())
+    entries = staged.catalogue(tmp_path / "corpora")
+    for module in (corpus, listing, planning):
+        monkeypatch.setattr(module, "catalog", lambda: entries)
+    monkeypatch.setattr(planning, "known_machine", lambda asked: Machine())
+    monkeypatch.setattr(planning, "predictability", lambda texts: 2.0)
+    monkeypatch.setattr(planning, "make_plan", lambda *known, **more: staged.PLAN)
+    own = tmp_path / "home of Anna"
+    staged.own_texts(own / "texts")
+    monkeypatch.setattr(listing, "short_path", lambda path: f"~/{path.name}")
+    monkeypatch.chdir(own / "texts")
+    State().set("app_cursor_blink", False)
+    return home
+
+
+@pytest.fixture
+def running(stage: Path) -> Iterator[None]:
+    """A training goes on."""
+    run = staged.training()
+    yield
+    run.lock.release()
+
+
+@pytest.fixture
+def compare(snap_compare: Compare) -> Callable[..., bool]:
+    """Whether the app looks as it did, at a size, once somebody has done something with it."""
+
+    def look(comes: Callable[[Pilot[Any]], Awaitable[None]], size: tuple[int, int] = USUAL) -> bool:
+        app = GptTui(services=Services(generator=staged.StagedGenerator()))  # type: ignore[arg-type]
+        app.animation_level = "none"
+        return snap_compare(app, terminal_size=size, run_before=comes)
+
+    return look
+
+
+# What is waited for
+
+
+def screen(pilot: Pilot[Any]) -> str:
+    """What stands on the screen."""
+    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
+
+
+def says(*words: str) -> Condition:
+    return lambda pilot: all(word in screen(pilot) for word in words)
+
+
+def focused(selector: str) -> Condition:
+    def is_focused(pilot: Pilot[Any]) -> bool:
+        widget = pilot.app.focused
+        return isinstance(widget, Widget) and widget in pilot.app.screen.query(selector)
+
+    return is_focused
+
+
+async def until(pilot: Pilot[Any], *conditions: Condition) -> None:
+    """Wait for all of it, and for what is still on its way to the screen."""
+    limit = time.monotonic() + PATIENCE
+    while not all(condition(pilot) for condition in conditions):
+        assert time.monotonic() < limit, f"it never came to that; the screen says:\n{screen(pilot)}"
+        await pilot.pause(0.05)
+    for _ in range(3):
+        await pilot.pause()
+
+
+def comes(*steps: str | Condition) -> Callable[[Pilot[Any]], Awaitable[None]]:
+    """What somebody does: keys that are pressed, and what is waited for before the next."""
+
+    async def come(pilot: Pilot[Any]) -> None:
+        for step in steps:
+            if isinstance(step, str):
+                await pilot.press(step)
+            else:
+                await until(pilot, step)
+
+    return come
+
+
+# The screens
+
+
+def test_welcome(compare: Compare) -> None:
+    assert compare(comes(says("Welcome to gpt-tui"), focused("#first")))
+
+
+def curves(pilot: Pilot[Any]) -> bool:
+    """Whether the models' curves are drawn, where there is room for them."""
+    models = pilot.app.screen.query_one(model_list.ModelList)
+    drawn = all(models._points(item) for item in models.shown) or "curve" not in models._columns.widths
+    return bool(models.shown) and drawn
+
+
+LIBRARY = (says("island", "tales", "lamplight-first", "4 models"), focused("ModelList"), curves)
+
+
+@pytest.mark.parametrize("theme", ["ink", "paper"])
+def test_library(compare: Compare, running: None, theme: str) -> None:
+    State().set("app_theme", theme)
+    staged.library()
+    island = says("43%", "island 43%")
+    tales = says("It writes", "painted it blue", "Kept")
+    assert compare(comes(*LIBRARY, island, "down", tales), WIDE)
+
+
+def test_library_in_a_small_window(compare: Compare, running: None) -> None:
+    staged.library()
+    assert compare(comes(*LIBRARY), SMALL)
+
+
+def test_corpora(compare: Compare) -> None:
+    staged.library()
+    chosen = says("Dialogues", "lighthouse", "bits per byte", "240 documents", "lamplight.txt", "dialogues-2")
+    assert compare(comes(*LIBRARY[1:], "f3", says("Plan"), focused("CorpusList"), "down", chosen), WIDE)
