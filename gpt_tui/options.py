@@ -114,7 +114,8 @@ Checkpoint = Annotated[
     str, option("--checkpoint", "The model as it was after a step; `gpt-tui show` lists them.", "STEP|best|last")
 ]
 OwnFile = Annotated[
-    Path | None, argument("FILE", "A text file of yours; a new one is written when you save. Without it: the last draft.")
+    Path | None,
+    argument("FILE", "A text file of yours; a new one is written when you save. Without it: the last draft."),
 ]
 ForWriting = Annotated[
     str | None, option("--model", "Write with this model. Without it: the one that was written with last.", "MODEL")

@@ -42,7 +42,7 @@ class Settings:
     writing_temperature: float = setting(0.8, "Below 1: safer words; above 1: wilder ones.", ge=0.0, le=100.0)
     writing_top_k: int = setting(50, "Choose among the k likeliest tokens; 0: among all.", ge=0, le=1_000_000)
     writing_top_p: float = setting(1.0, "Choose among the likeliest that have this probability.", gt=0.0, le=1.0)
-    writing_min_p: float = setting(0.0, "Leave out what is less likely than this share.", ge=0.0, le=1.0)
+    writing_min_p: float = setting(0.05, "Leave out what is less likely than this share.", ge=0.0, le=1.0)
     writing_repetition_penalty: float = setting(1.0, "Above 1: fewer words come again.", ge=0.01, le=100.0)
     keys: dict[str, str] = field(default_factory=dict, metadata={"meaning": "Keys by the id of what they do."})
 

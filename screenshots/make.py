@@ -25,27 +25,32 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture: what is pressed before it. `~text` waits until the screen says that, `=words` types them, `.5` waits."""
+    """A picture, and what is pressed before it: `~text` waits until the screen says that, `=words` types them, `.5`
+    waits five seconds."""
 
     name: str
     keys: Sequence[str]
     size: tuple[int, int] = SIZE
+    model: str = ""
+    """The model that Compose or Chat is opened with, if it begins there."""
     empty: bool = False
     """Whether it shows the app as it is before there is any model."""
 
 
 SHOTS = (
     Shot("welcome", ["~Welcome"], empty=True),
-    Shot("corpora", ["f3", "~Plan", ".2"]),
-    Shot("training", ["f3", "~Start", "ctrl+s", "~What it writes", ".9"]),
+    Shot("corpora", ["f3", "~Start", "~bits per byte", ".1"]),
+    Shot("compose", ["~Next word", "=The old boat ", "ctrl+g", "~Written", ".3"], model="tales"),
+    Shot("suggestion", ["=In the morning the fox ", "ctrl+t", "~Tab", ".2"], model="tales"),
+    Shot(
+        "words", ["=The baker opened the ", "ctrl+g", "~Written", "left", "ctrl+l", "~Instead of", ".2"], model="tales"
+    ),
+    Shot("branches", ["=At night the sea ", "ctrl+b", "~takes one", ".6"], model="tales"),
+    Shot("compose-narrow", ["=The old boat ", "ctrl+g", "~Written", ".2"], (50, 20), model="tales"),
+    Shot("chat", ["~You talk", "=Good morning. How is the sea today?", "enter", ".6"], model="dialogues"),
     Shot("library", ["~tales", ".2"]),
-    Shot("compose", ["f5", "ctrl+n", "=The old boat ", "ctrl+g", "~Written", ".2"]),
-    Shot("suggestion", ["f5", "ctrl+n", "=In the morning the fox ", "ctrl+t", ".4"]),
-    Shot("words", ["f5", "ctrl+n", "=The baker opened the ", "ctrl+g", "~Written", "left", "ctrl+l", ".2"]),
-    Shot("branches", ["f5", "ctrl+n", "=At night the sea ", "ctrl+b", ".6"]),
-    Shot("compose-narrow", ["f5", "ctrl+n", "=The old boat ", "ctrl+g", "~Written", ".2"], size=(50, 20)),
-    Shot("chat", ["f6", "ctrl+n", "~You talk", "=Good morning. How is the sea today?", "enter", ".5"]),
-    Shot("childhood", ["f4", "4", ".9"]),
+    Shot("childhood", ["f4", "~Curve", "4", "~Enter", "enter", "~Written", ".3"]),
+    Shot("training", ["f3", "~Start", "~bits per byte", "ctrl+s", "~What it writes", *[".9"] * 8]),
     Shot("settings", ["f9", ".2"]),
     Shot("help", ["f1", ".2"]),
 )
@@ -53,9 +58,11 @@ SHOTS = (
 
 async def take(shot: Shot) -> None:
     """Drive the app to what a picture shows, and write it."""
+    from gpt_tui import navigation
     from gpt_tui.app import GptTui
 
-    app = GptTui()
+    place = navigation.OpenChat if shot.name == "chat" else navigation.OpenCompose
+    app = GptTui(place(model=shot.model) if shot.model else None)
     async with app.run_test(size=shot.size) as pilot:
         await pilot.pause(0.5)
         for key in shot.keys:

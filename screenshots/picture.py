@@ -1,5 +1,5 @@
-"""A screenshot of the app as PNG. cairosvg takes one font and no other for what that lacks, so the font is one that most
-systems have, and braille, which it lacks, is drawn dot by dot."""
+"""A screenshot of the app as PNG. cairosvg takes one font and no other for what that lacks, so the font is one that
+most systems have, and braille, which it lacks, is drawn dot by dot."""
 
 from __future__ import annotations
 

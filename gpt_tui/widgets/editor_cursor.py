@@ -56,9 +56,8 @@ class EditorCursor(EditorView):
             self.document.close_step()
             self._cursor_leaves(cursor)
             self._anchor, self._cursor = anchor, cursor
-            if self.focus_mode:
-                self.refresh()
-            elif anchor != cursor or before[0] != before[1]:
+            self._move_focus()
+            if anchor != cursor or before[0] != before[1]:
                 self._repaint_range(min(*before, anchor, cursor), max(*before, anchor, cursor))
             else:
                 self._repaint_range(before[1], before[1])

@@ -166,6 +166,7 @@ class EditorText(EditorCursor):
     def changes_made(self) -> None:
         self._move_rule()
         self._settle_scroll()
+        self._move_focus()
         if self._own_edit:
             self._cursor_moved()
         else:
@@ -185,6 +186,7 @@ class EditorText(EditorCursor):
         if mended is not None:
             self._repaint_mended(mended, self._top_row)
             self._move_rule()
+            self._move_focus()
             self._settle_scroll()
         elif self._settler is not None:
             self._settler.pause()

@@ -77,7 +77,8 @@ class EditorView(EditorRows):
         self._match_index = -1
         self._mark: Range | None = None
         self._lit = True  # whether the cursor shows, when it blinks
-        self._paragraph: tuple[int, int, Range] = (-1, -1, (0, 0))
+        self._paragraph: tuple[int, int, Range] = (-1, -1, (0, 0))  # of a version and a cursor
+        self._focus_drawn: Range = (-1, -1)  # the rows of the paragraph that was painted as the focused one
 
     def render_line(self, y: int) -> Strip:
         painter = self._painter
@@ -178,12 +179,26 @@ class EditorView(EditorRows):
         """Whether a row lies outside of the paragraph that focus mode shows."""
         if not self.focus_mode or self.reading:
             return False
+        first, last = self._focused_paragraph()
+        return not first <= self._shown.offset(start) <= last
+
+    def _focused_paragraph(self) -> Range:
+        """Where the paragraph of the cursor begins and ends."""
         version, cursor, paragraph = self._paragraph
         if version != self.document.version or cursor != self._cursor:
             buffer = self.document.buffer
             paragraph = (buffer.paragraph_start(self._cursor), buffer.paragraph_end(self._cursor))
             self._paragraph = (self.document.version, self._cursor, paragraph)
-        return not paragraph[0] <= self._shown.offset(start) <= paragraph[1]
+        return paragraph
+
+    def _move_focus(self) -> None:
+        """Paint anew, in focus mode, when the paragraph that it shows is on other rows."""
+        if not self.focus_mode or self.reading:
+            return
+        first, last = (self._layout.row_of(self._shown.shown(offset)) for offset in self._focused_paragraph())
+        if (first, last) != self._focus_drawn:
+            self._focus_drawn = first, last
+            self.refresh()
 
 
 def _after_ghost(shown: ShownText, offset: int) -> int:

@@ -163,8 +163,8 @@ def _run_line(item: Item, run: RunView, columns: Columns, curve: str) -> Content
         return _remark("!", "$warning", item.name, _ending(item, run), "$foreground", columns)
     sign, colour = ("‖", "$warning") if run.state == State.PAUSED else ("●", "$primary")
     if run.state == State.PREPARING:
-        share = "" if run.progress is None else f" {run.progress:.0%}"
-        return _remark(sign, colour, item.name, f"{run.message}{share} …", "$faint", columns)
+        so_far = "" if run.progress is None else f" {run.progress:.0%}"
+        return _remark(sign, colour, item.name, f"{run.message}{so_far} …", "$faint", columns)
     share = min(1.0, max(0.0, run.progress or 0.0))
     left = "paused" if run.state == State.PAUSED else f"{duration(run.eta)} left"
     parts: list[tuple[str, str]] = [

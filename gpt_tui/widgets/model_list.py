@@ -165,11 +165,12 @@ class ModelList(ScrollView, can_focus=True):
         self.post_message(self.Moved(self.item))
 
     def _place_of(self, before: Item | None, place: int) -> int:
+        lines = [(at, item) for at, item in enumerate(self._lines) if item is not None]
         if before is not None:
-            for same in (lambda item: item.key == before.key, lambda item: item.name == before.name):
-                found = next((at for at, item in enumerate(self._lines) if item is not None and same(item)), None)
-                if found is not None:
-                    return found
+            same = [at for at, item in lines if item.key == before.key]
+            named = [at for at, item in lines if item.name == before.name]
+            if same or named:
+                return (same or named)[0]
         place = max(0, min(place, len(self._lines) - 1))
         return place + 1 if self._lines and self._lines[place] is None else place
 
@@ -316,7 +317,7 @@ class ListHeading(Static):
 
     def on_click(self, event: events.Click) -> None:
         column = self.columns.at(event.x)
-        if column in ORDERS:
+        if column is not None and column in ORDERS:
             self.post_message(self.Sort(column))
 
 

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from fake_run import FakeRun
 from scripted import ScriptedClient, ScriptedGenerator
 
 from engine import locations
 from engine.config import ModelConfig, TrainConfig, to_table
-from engine.data.corpus import CatalogEntry
 from engine.events import Alternative, End, Eval, Event, Sample, Start, Step, to_json
 from engine.generation.messages import Loaded, Prediction, Tokenized
 from engine.store import models
@@ -152,7 +152,7 @@ def model(
     log.write_bytes("".join(to_json(event) + "\n" for event in events).encode())
     then = (NOW - ago).timestamp()
     os.utime(log, (then, then))
-    text = {"name": corpus, "sources": list(texts or (corpus,)), "checksum": name, "bytes": n_bytes, "documents": 673}
+    text = {"name": corpus, "sources": list(texts or (corpus,)), "checksum": corpus, "bytes": n_bytes, "documents": 673}
     summary = {"steps": steps, "tokens": 2048 * steps, "seconds": seconds, "epochs": 7.5, "best_step": steps}
     summary |= {"bits_per_byte": best, "val_loss": 2.4 * best, "device": "cpu", "sample": GROWN[-1][1]}
     train = replace(TRAIN, minutes=minutes)
@@ -193,7 +193,35 @@ DIALOGUES = (
 )
 
 
-def catalogue(folder: Path) -> list[CatalogEntry]:
+CATALOGUE: dict[str, dict[str, Any]] = {
+    "tales": {
+        "title": "Tales",
+        "description": "Short tales in simple words.",
+        "words": 245_000,
+        "advice": "The best one to begin with.",
+    },
+    "dialogues": {
+        "title": "Dialogues",
+        "description": "Conversations between the people of a small harbour town, a line for each turn.",
+        "words": 76_000,
+        "advice": "Made for chatting: the model learns to answer a line with a line. Train for five minutes or more.",
+        "voices": {
+            "Bram": "the lighthouse keeper: slow and dry; it is all in his log",
+            "Wren": "a girl of nine: asks why, and why again",
+            "Tomas": "the baker: up since three, and warm",
+            "Pip": "the nervous robot: worries about rain, in percentages",
+        },
+    },
+    "letters": {
+        "title": "Letters",
+        "description": "Thirty years of letters.",
+        "words": 19_200,
+        "advice": "One voice, and not much of it.",
+    },
+}
+
+
+def catalogue(folder: Path) -> None:
     """Texts as they might come with the app, in that folder."""
     folder.mkdir(parents=True)
     whole = {
@@ -201,31 +229,11 @@ def catalogue(folder: Path) -> list[CatalogEntry]:
         "dialogues": DIALOGUES * 80,
         "letters": ("Dear Dora,\n\nThe clock in the tower strikes again.\n",) * 200,
     }
+    rest = {"separator": "\n\n\n", "licence": "CC0-1.0", "prompts": []}
     for name, texts in whole.items():
         (folder / f"{name}.txt").write_bytes("\n\n\n".join(texts).encode())
-    voices = {
-        "Bram": "the lighthouse keeper: slow and dry; it is all in his log",
-        "Wren": "a girl of nine: asks why, and why again",
-        "Tomas": "the baker: up since three, and warm",
-        "Pip": "the nervous robot: worries about rain, in percentages",
-    }
-
-    def entry(name: str, title: str, description: str, words: int, advice: str, **more: Any) -> CatalogEntry:
-        path = folder / f"{name}.txt"
-        return CatalogEntry(name, title, description, words, "CC0-1.0", advice, (), "\n\n\n", path=path, **more)
-
-    return [
-        entry("tales", "Tales", "Short tales in simple words.", 245_000, "The best one to begin with."),
-        entry(
-            "dialogues",
-            "Dialogues",
-            "Conversations between the people of a small harbour town, a line for each turn.",
-            76_000,
-            "Made for chatting: the model learns to answer a line with a line. Train for five minutes or more.",
-            voices=voices,
-        ),
-        entry("letters", "Letters", "Thirty years of letters.", 19_200, "One voice, and not much of it."),
-    ]
+    tables = {name: {"file": f"{name}.txt", **rest, **table} for name, table in CATALOGUE.items()}
+    (folder / "catalog.toml").write_bytes(tomli_w.dumps(tables).encode())
 
 
 def own_texts(folder: Path) -> None:
@@ -303,7 +311,7 @@ def talks() -> None:
 # What writes
 
 NEXT = (" and", " too", ".", " again", " still", " —", " now", " once")
-SUGGESTED = [f" {word}" for word in "and ate at this same table, under this same lamp.".split()]
+SUGGESTED = " and ate at this same table, under this same lamp."
 
 
 class StagedClient(ScriptedClient):
@@ -313,7 +321,8 @@ class StagedClient(ScriptedClient):
 
     def __init__(self) -> None:
         super().__init__()
-        self.script: Callable[[int, int], str] = lambda seed, number: SUGGESTED[number % len(SUGGESTED)]
+        words = [f" {word}" for word in f"{SUGGESTED} Tonight".split()]
+        self.script: Callable[[int, int], str] = lambda seed, number: words[number % len(words)]
 
     async def tokenize(self, text: str) -> Tokenized:
         texts = [f"{word} " for word in text.split(" ")]

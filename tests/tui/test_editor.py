@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -244,6 +246,24 @@ async def test_copy_cut_and_paste(monkeypatch: pytest.MonkeyPatch) -> None:
         await until(pilot, lambda: editor.text == " twoone")
         await pilot.press("ctrl+z", "ctrl+z")
         assert editor.text == "one two" and editor.selected_text == "one"
+
+
+async def test_the_systems_own_tool_copies_and_pastes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tool = tmp_path / "xclip"
+    tool.write_text(f'#!/bin/sh\ncase "$*" in *-out*) cat {tmp_path}/held;; *) cat > {tmp_path}/held;; esac\n')
+    tool.chmod(0o755)
+    for name in ("SSH_CONNECTION", "SSH_TTY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    async with writing("\u201cone\u201d") as (editor, pilot):
+        await pilot.press("ctrl+a", "ctrl+c")
+        await until(pilot, lambda: bool(said(editor, Editor.Copied)))
+        assert said(editor, Editor.Copied)[0].by == "xclip and the terminal"
+        assert (tmp_path / "held").read_text(encoding="utf-8") == "\u201cone\u201d"
+        (tmp_path / "held").write_text("two\nthree", encoding="utf-8")
+        await pilot.press("end", "ctrl+v")
+        await until(pilot, lambda: editor.text == "\u201cone\u201dtwo\nthree")
 
 
 async def test_a_paste_has_the_newlines_of_the_text_and_is_one_step() -> None:

@@ -19,14 +19,13 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from engine import locations
-from engine.data import corpus
 from engine.training.planner import Machine
-from gpt_tui import listing, personas, phrases, planning
+from gpt_tui import listing, phrases, planning
 from gpt_tui.app import GptTui, Services
 from gpt_tui.settings import State
 from gpt_tui.widgets import model_list
 
-PATIENCE = 60.0
+PATIENCE = 8.0
 """Seconds that a machine may take, however busy it is."""
 WIDE, USUAL, SMALL = (120, 36), (100, 30), (60, 20)
 
@@ -44,9 +43,8 @@ def stage(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setattr(phrases, "time", staged.Clock())
     monkeypatch.setattr(model_list, "time", staged.Clock())
-    entries = staged.catalogue(tmp_path / "corpora")
-    for module in (corpus, listing, planning):
-        monkeypatch.setattr(module, "catalog", lambda: entries)
+    staged.catalogue(tmp_path / "corpora")
+    monkeypatch.setattr(locations, "corpora_dir", lambda: tmp_path / "corpora")
     monkeypatch.setattr(planning, "known_machine", lambda asked: Machine())
     monkeypatch.setattr(planning, "predictability", lambda texts: 2.0)
     monkeypatch.setattr(planning, "make_plan", lambda *known, **more: staged.PLAN)
@@ -143,7 +141,7 @@ def test_library(compare: Compare, running: None, theme: str) -> None:
     State().set("app_theme", theme)
     staged.library()
     island = says("43%", "island 43%")
-    tales = says("It writes", "painted it blue", "Kept")
+    tales = says("painted it blue", "1,080 steps")
     assert compare(comes(*LIBRARY, island, "down", tales), WIDE)
 
 
@@ -156,3 +154,72 @@ def test_corpora(compare: Compare) -> None:
     staged.library()
     chosen = says("Dialogues", "lighthouse", "bits per byte", "240 documents", "lamplight.txt", "dialogues-2")
     assert compare(comes(*LIBRARY[1:], "f3", says("Plan"), focused("CorpusList"), "down", chosen), WIDE)
+
+
+def drawn(pilot: Pilot[Any]) -> bool:
+    """Whether the curve is."""
+    rows = screen(pilot).splitlines()
+    return sum("\u2800" < character < "\u2900" for row in rows for character in row) > 100
+
+
+def test_training(compare: Compare) -> None:
+    staged.library()
+    done = says("tales is trained", "painted it blue", "held out", "1:30", "time →", "1,080")
+    assert compare(comes(*LIBRARY[1:], "f4", done, drawn, focused("LossPanel")), WIDE)
+
+
+def test_the_learners_corner(compare: Compare) -> None:
+    staged.library()
+    done = says("tales is trained", "painted it blue", "time →")
+    corner = says("Where its parameters are", "What the numbers mean")
+    assert compare(comes(*LIBRARY[1:], "f4", done, drawn, "3", corner), WIDE)
+
+
+def looked(pilot: Pilot[Any]) -> bool:
+    """Whether what the model sees, and what may come next, is shown."""
+    place: Any = pilot.app.screen
+    return place.editor.context_start is not None and (not place.panel_open or place.distribution.prediction)
+
+
+WRITTEN = (says("Lamplight, chap", "since they were children", "64"), focused("Editor"), looked)
+
+
+@pytest.mark.parametrize("theme", ["ink", "paper"])
+def test_compose(compare: Compare, theme: str) -> None:
+    """The writer's words, the model's, and those that were changed; where the model's sight begins; what comes next."""
+    State().set("app_theme", theme)
+    staged.library()
+    staged.draft()
+    assert compare(comes(*LIBRARY[1:], "f5", *WRITTEN, says("Next word", "again")), WIDE)
+
+
+def test_compose_in_a_small_window(compare: Compare) -> None:
+    staged.library()
+    staged.draft()
+    assert compare(comes(*LIBRARY[1:], "f5", *WRITTEN), SMALL)
+
+
+def test_compose_with_a_suggestion(compare: Compare) -> None:
+    def suggested(pilot: Pilot[Any]) -> bool:
+        place: Any = pilot.app.screen
+        return place.editor.suggestion == staged.SUGGESTED and place.composer.current is None
+
+    staged.library()
+    staged.draft()
+    assert compare(comes(*LIBRARY[1:], "f5", *WRITTEN, "ctrl+t", suggested, says("under this same lamp.")))
+
+
+def test_chat(compare: Compare) -> None:
+    staged.library()
+    staged.talks()
+    talk = says("Bram", "lighthouse", "with clean hands", "Have you slept?", "5 h ago", "Say something to Bram")
+    assert compare(comes(*LIBRARY[1:], "f6", talk, focused("#prompt")), WIDE)
+
+
+def test_settings(compare: Compare) -> None:
+    assert compare(comes(focused("#first"), "f9", says("Lamplight", "near-black", "What curves"), focused("ThemeList")))
+
+
+def test_help(compare: Compare) -> None:
+    staged.library()
+    assert compare(comes(*LIBRARY[1:], "f1", says("Keys: Library", "Search keys"), focused("#page")))
