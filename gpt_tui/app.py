@@ -15,9 +15,9 @@ from textual.screen import Screen
 from gpt_tui import navigation, settings
 from gpt_tui.generating import Generator
 from gpt_tui.preferences import Preferring
+from gpt_tui.progress.watching import Watcher
 from gpt_tui.steady import Steady, last_words
 from gpt_tui.terminal import FAILED, say
-from gpt_tui.watching import Watcher
 
 
 @dataclass

@@ -12,9 +12,9 @@ import typer
 
 from engine.config import ModelConfig, SampleConfig, TrainConfig, parse_settings
 from engine.errors import ConfigError, EngineError, RequestError
-from gpt_tui import options
-from gpt_tui.interrupts import held_back
-from gpt_tui.options import check_above_zero, check_range, checked, examples, flag, given
+from gpt_tui.commands import options
+from gpt_tui.commands.interrupts import held_back
+from gpt_tui.commands.options import check_above_zero, check_range, checked, examples, flag, given
 from gpt_tui.terminal import (
     DONE,
     FAILED,
@@ -141,7 +141,7 @@ def train(
     if not texts and not resume:
         raise ConfigError("Nothing to train on: name a file, a folder, a corpus of `gpt-tui corpora`, or -.")
 
-    from gpt_tui.training import run_training
+    from gpt_tui.commands.training import run_training
 
     more = given({"name": name, "vocab_size": vocab_size, "from_model": from_model})
     request = {**budget, **recipe, **more, "replace": replace, "resume": resume, "settings": settings or []}
@@ -179,7 +179,7 @@ def generate(
     config = checked(SampleConfig, given({**choice, **limits, "repetition_penalty": repetition_penalty}))
     check_range("samples", samples, least=1, most=MOST_SAMPLES)
 
-    from gpt_tui.writing import write
+    from gpt_tui.commands.writing import write
 
     return write(
         model, prompt, config, samples=samples, checkpoint=checkpoint, echo=not no_echo, output=output, json=json
@@ -194,7 +194,7 @@ def write_in_app(
     if file is not None and str(file) == "-":
         raise ConfigError("-: the app writes files; gpt-tui generate goes on from standard input.")
     if file is not None:
-        from gpt_tui.own_file import resolve
+        from gpt_tui.drafting.own_file import resolve
 
         file = resolve(file)
     if model is not None:
@@ -236,7 +236,7 @@ def chat(
     settings = given({**choice, **limits})
     checked(SampleConfig, settings)
 
-    from gpt_tui.chatting import chat as talk
+    from gpt_tui.commands.chatting import chat as talk
 
     return talk(model, you=you, them=them, checkpoint=checkpoint, settings=settings)
 
@@ -246,7 +246,7 @@ def evaluate(model: options.Model, texts: options.EvalTexts = None, json: option
     """Measure how well a model predicts a text: bits per byte, loss, perplexity."""
     from dataclasses import asdict
 
-    from gpt_tui.measuring import measure
+    from gpt_tui.commands.measuring import measure
 
     found = measure(model, texts or [])
     if json:
@@ -262,7 +262,7 @@ def models(json: options.Json = False) -> None:
     """List the models that there are."""
     from engine.store.models import check_readable
     from engine.store.models import models as stored
-    from gpt_tui.tables import model_object, print_models
+    from gpt_tui.commands.tables import model_object, print_models
 
     check_readable()
     entries = stored()
@@ -282,7 +282,7 @@ def models(json: options.Json = False) -> None:
 def show(model: options.Model, json: options.Json = False) -> None:
     """Show all that is known of a model: its text, its result, its shape, its training."""
     from engine.store.models import find, is_running, read_record
-    from gpt_tui.tables import print_record, record_object
+    from gpt_tui.commands.tables import print_record, record_object
 
     folder = find(model)
     record = read_record(folder)
@@ -326,7 +326,7 @@ def corpora(json: options.Json = False) -> None:
     from engine.data.corpus import catalog
     from engine.store.models import models as stored
     from engine.store.models import used_corpora
-    from gpt_tui.tables import corpus_objects, print_corpora
+    from gpt_tui.commands.tables import corpus_objects, print_corpora
 
     used = used_corpora(stored())
     if json:
@@ -369,7 +369,7 @@ def bench(what: options.Bench = "all", json: options.Json = False) -> None:
     """Measure how fast this machine learns and writes, and against what."""
     if what not in ("train", "generate", "all"):
         raise ConfigError(f"{what!r} is no benchmark; there are: train, generate, all.")
-    from gpt_tui.benching import bench_training, bench_writing
+    from gpt_tui.commands.benching import bench_training, bench_writing
 
     if what in ("generate", "all"):
         bench_writing(json=json)

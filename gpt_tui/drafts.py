@@ -21,7 +21,7 @@ from typing import Any
 
 from engine import files, locations
 from engine.errors import BusyError, ModelNotFoundError, RequestError
-from gpt_tui.own_file import Stamp
+from gpt_tui.drafting.own_file import Stamp
 
 TEXT, RECORD = "draft.txt", "draft.json"
 TRASH = "drafts"

@@ -7,6 +7,8 @@ While the blocks are still the identity, a GPT is a table of bigrams factored in
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,48 +17,93 @@ from torch import Tensor, nn
 from engine.model.gpt import GPT
 from engine.training.optim import FlatParameters
 
-MOST_TOKENS = 4_000_000
-MOST_VOCABULARY = 4096
-"""Above it the table of all pairs is too large to be worth it."""
+MOST_TOKENS = 2_000_000
+MOST_LOGITS = 1 << 26
+"""Logits of a step: of a large vocabulary, that many are computed for the tokens that occur most often."""
+CHUNK = 1 << 23
+"""Logits that are in memory at once."""
 LEARNING_RATE = 0.02
+
+
+class Pairs(NamedTuple):
+    """Which token follows which, and how often: three columns."""
+
+    first: Tensor
+    second: Tensor
+    times: Tensor
 
 
 def fits(model: GPT) -> bool:
     """Whether this model begins as a table of bigrams: blocks that add nothing yet, and a head of its own."""
-    config = model.config
-    return config.family == "qwen3" and not config.tie_embeddings and config.vocab_size <= MOST_VOCABULARY
+    return model.config.family == "qwen3" and not model.config.tie_embeddings
 
 
-def count_bigrams(tokens: NDArray[np.integer], vocab_size: int) -> NDArray[np.float32]:
-    """How often each token follows each: (V, V), from up to four million tokens spread over the text in long
-    stretches."""
+def count_bigrams(tokens: NDArray[np.integer], vocab_size: int) -> Pairs:
+    """How often each token follows each, from up to two million tokens spread over the text in long stretches."""
     stretch = 50_000
     every = max(1, len(tokens) // MOST_TOKENS)
-    counts = np.zeros(vocab_size * vocab_size, dtype=np.int64)
-    for start in range(0, len(tokens) - 1, stretch * every):
-        some = np.asarray(tokens[start : start + stretch + 1], dtype=np.int64)
-        counts += np.bincount(some[:-1] * vocab_size + some[1:], minlength=len(counts))
-    return counts.reshape(vocab_size, vocab_size).astype(np.float32)
+    starts = range(0, len(tokens) - 1, stretch * every)
+    some = (np.asarray(tokens[start : start + stretch + 1], dtype=np.int64) for start in starts)
+    keys, counts = np.unique(np.concatenate([part[:-1] * vocab_size + part[1:] for part in some]), return_counts=True)
+    first, second = np.divmod(keys, vocab_size)
+    return Pairs(torch.from_numpy(first), torch.from_numpy(second), torch.from_numpy(counts).float())
 
 
 @torch.no_grad()
-def fit_bigrams(model: GPT, flat: FlatParameters, counts: NDArray[np.float32], steps: int, dtype: torch.dtype) -> None:
-    """Move embeddings and head by `steps` of Adam on the cross-entropy of all pairs at once, products in `dtype`."""
-    config = model.config
+def fit_bigrams(model: GPT, flat: FlatParameters, pairs: Pairs, steps: int, dtype: torch.dtype) -> None:
+    """Move embeddings and head by `steps` of Adam on the cross-entropy of all pairs at once, products in `dtype`; of a
+    vocabulary past eight thousand, on that of the pairs that begin with its commonest tokens."""
+    config, device = model.config, flat.data.device
     embedding, head = (nn.Parameter(flat.view(flat.data, name)) for name in ("embedding.weight", "head.weight"))
-    pairs = torch.from_numpy(counts).to(flat.data.device)
-    pairs /= pairs.sum()
-    firsts = pairs.sum(dim=1, keepdim=True)  # (V, 1)
+    embedding.grad, head.grad = torch.zeros_like(embedding), torch.zeros_like(head)
+    chunks = [chunk.to(device) for chunk in _chunks(pairs, config.vocab_size)]
     adam = torch.optim.Adam([embedding, head], lr=LEARNING_RATE, betas=(0.9, 0.95))
     for step in range(steps):
         adam.param_groups[0]["lr"] = LEARNING_RATE * min(1.0, (step + 1) / 5) * (1 - 0.9 * step / steps)
-        scale = torch.rsqrt(embedding.square().mean(dim=1, keepdim=True) + config.norm_eps)
-        normed = (embedding * scale).to(dtype)  # (V, C)
-        logits = torch.mm(normed, head.to(dtype).t()).float()
-        dlogits = torch.softmax(logits, dim=1).mul_(firsts).sub_(pairs).to(dtype)  # (V, V)
-        head.grad = torch.mm(dlogits.t(), normed).float()
-        embedding.grad = _norm_backward(torch.mm(dlogits, head.to(dtype)).float(), normed.float(), scale)
+        head.grad.zero_()
+        weight = head.to(dtype)
+        for chunk in chunks:
+            rows = embedding.index_select(0, chunk.tokens)  # (R, C)
+            scale = torch.rsqrt(rows.square().mean(dim=1, keepdim=True) + config.norm_eps)
+            normed = (rows * scale).to(dtype)
+            probabilities = torch.softmax(torch.mm(normed, weight.t()).float(), dim=1)  # (R, V)
+            probabilities.mul_(chunk.shares).view(-1).index_add_(0, chunk.places, chunk.counted, alpha=-1.0)
+            dlogits = probabilities.to(dtype)
+            head.grad.add_(torch.mm(dlogits.t(), normed))
+            dnormed = torch.mm(dlogits, weight).float()
+            embedding.grad.index_copy_(0, chunk.tokens, _norm_backward(dnormed, normed.float(), scale))
         adam.step()
+
+
+class _Chunk(NamedTuple):
+    """Some tokens (R,), how much of the text each begins (R, 1), and the pairs that they begin: where each stands among
+    R x V logits, and its share of the text."""
+
+    tokens: Tensor
+    shares: Tensor
+    places: Tensor
+    counted: Tensor
+
+    def to(self, device: torch.device) -> _Chunk:
+        return _Chunk(*(tensor.to(device) for tensor in self))
+
+
+def _chunks(pairs: Pairs, vocab: int) -> list[_Chunk]:
+    """The pairs by their first tokens, the commonest first, in chunks that fit into memory."""
+    share = pairs.times / pairs.times.sum()
+    by_first = torch.zeros(vocab).index_add_(0, pairs.first, share)
+    most = min(int((by_first > 0).sum()), max(1, MOST_LOGITS // vocab))
+    order = torch.argsort(by_first, descending=True, stable=True)[:most]
+    rank = torch.full((vocab,), vocab, dtype=torch.int64)
+    rank[order] = torch.arange(most)
+    ranks, size = rank[pairs.first], max(1, CHUNK // vocab)
+    chunks = []
+    for begin, tokens in enumerate(torch.split(order, size)):
+        row = ranks - begin * size
+        mine = (row >= 0) & (row < len(tokens))
+        places = row[mine] * vocab + pairs.second[mine]
+        chunks.append(_Chunk(tokens, by_first[tokens, None], places, share[mine]))
+    return chunks
 
 
 def _norm_backward(gradient: Tensor, normed: Tensor, scale: Tensor) -> Tensor:

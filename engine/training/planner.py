@@ -95,10 +95,12 @@ def plan(
     """
     model_overrides, train_overrides = overrides
     budget = {"minutes": minutes, "steps": steps, "epochs": epochs}
-    vocab = vocab_size or int(model_overrides.get("vocab_size", 0)) or default_vocab_size(n_bytes, tokenizer)
+    seconds = 60 * minutes
+    vocab = vocab_size or int(model_overrides.get("vocab_size", 0))
+    if not vocab:
+        vocab = default_vocab_size(n_bytes, tokenizer, _tokens_read(seconds, machine) if minutes else math.inf)
     if preset in SHAPES and tokenizer == "bpe" and not (vocab_size or "vocab_size" in model_overrides):
         vocab = min(vocab, SHAPES[preset].vocab_size)  # a larger one would be most of the model
-    seconds = 60 * minutes
     tokens_there = max(1, round(0.9 * n_bytes / bytes_per_token(tokenizer, vocab)))
     if base is not None:
         shape: dict[str, Any] = {f: getattr(base, f) for f in base.__dataclass_fields__}
@@ -143,14 +145,26 @@ def _check_memory(model: ModelConfig, train: TrainConfig, machine: Machine) -> N
 VOCABULARIES = {512: 60e3, 1024: 250e3, 2048: 2.5e6, 4096: 20e6, 8192: 300e6, 16384: 5e9}
 """BPE vocabularies, each for corpora of fewer bytes than this."""
 
+READ_PER_ENTRY = 200.0
+"""Tokens that are read for each entry of a vocabulary at least: of 60 MB a minute left 1.89 bits per byte with 4096, and
+2.06 with 8192."""
 
-def default_vocab_size(n_bytes: int, tokenizer: str) -> int:
-    """The vocabulary for a corpus of this size, when nothing else is asked."""
+
+def default_vocab_size(n_bytes: int, tokenizer: str, tokens_read: float = math.inf) -> int:
+    """The vocabulary for a corpus of this size, of which so many tokens are read, when nothing else is asked."""
     if tokenizer == "byte":
         return 257
     if tokenizer == "word":
         return 20_000
-    return next((size for size, bound in VOCABULARIES.items() if n_bytes < bound), 32768)
+    vocab = next((size for size, bound in VOCABULARIES.items() if n_bytes < bound), 32768)
+    while vocab > 1024 and tokens_read < READ_PER_ENTRY * vocab:
+        vocab //= 2
+    return vocab
+
+
+def _tokens_read(seconds: float, machine: Machine) -> float:
+    """About how many tokens the smallest of the ladder reads in that time."""
+    return seconds * machine.flops / ModelConfig(**_shape(LADDER[0], 2048)).flops_per_token()
 
 
 def fitting_block(block_size: int, tokens: int) -> int:

@@ -12,8 +12,9 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from engine.errors import EngineError
-from gpt_tui import clipboard, conversations, opening
+from gpt_tui import clipboard, conversations
 from gpt_tui.conversations import MODEL
+from gpt_tui.conversing import opening
 from gpt_tui.screens.chat_kept import Kept
 from gpt_tui.terminal import visible
 from gpt_tui.widgets.chat_welcome import ChatWelcome

@@ -13,13 +13,14 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.errors import EngineError
-from gpt_tui import navigation, opening
-from gpt_tui.answering import Answering
+from gpt_tui import navigation
 from gpt_tui.conversations import MODEL, YOU, Conversation, Turn
-from gpt_tui.keeper import Keeper
-from gpt_tui.personas import Cast
+from gpt_tui.conversing import opening
+from gpt_tui.conversing.answering import Answering
+from gpt_tui.conversing.keeper import Keeper
+from gpt_tui.conversing.personas import Cast
+from gpt_tui.conversing.talking import Style
 from gpt_tui.screens.base import Place
-from gpt_tui.talking import Style
 from gpt_tui.terminal import visible
 from gpt_tui.widgets.chat_welcome import ChatWelcome
 from gpt_tui.widgets.conversation_list import ConversationList

@@ -7,7 +7,8 @@ import asyncio
 from textual import on, work
 
 from engine.errors import EngineError
-from gpt_tui import conversations, opening
+from gpt_tui import conversations
+from gpt_tui.conversing import opening
 from gpt_tui.screens.chat_base import Talk
 from gpt_tui.widgets.conversation_list import ConversationList
 

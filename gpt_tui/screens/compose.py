@@ -17,7 +17,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from gpt_tui import navigation
-from gpt_tui.composing import BRANCHES
+from gpt_tui.drafting.composing import BRANCHES
 from gpt_tui.screens.compose_tools import NO_MODEL, HasTools
 from gpt_tui.widgets import editor_messages
 from gpt_tui.widgets.alternatives import Alternatives

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.timer import Timer
 
 from engine.errors import EngineError
-from gpt_tui import composing, drafts
-from gpt_tui.composing import Composer
-from gpt_tui.desk import Desk
+from gpt_tui import drafts
+from gpt_tui.drafting import composing
+from gpt_tui.drafting.composing import Composer
+from gpt_tui.drafting.desk import Desk
 from gpt_tui.screens.base import Place
 from gpt_tui.terminal import visible
 from gpt_tui.widgets.alternatives import Alternatives

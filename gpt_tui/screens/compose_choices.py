@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from textual import on, work
 
 from engine.errors import EngineError
-from gpt_tui.composing import Request, Tries, Try
+from gpt_tui.drafting.composing import Request, Tries, Try
 from gpt_tui.screens.compose_writing import WritesOn
 from gpt_tui.widgets.alternatives import Alternatives
 from gpt_tui.widgets.branches import Branches

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from textual import on, work
 
 from engine.errors import EngineError
-from gpt_tui import desk as desks
-from gpt_tui import drafts, navigation, own_file
-from gpt_tui.desk import Desk, Opened
+from gpt_tui import drafts, navigation
+from gpt_tui.drafting import desk as desks
+from gpt_tui.drafting import own_file
+from gpt_tui.drafting.desk import Desk, Opened
 from gpt_tui.screens.compose_choices import OffersChoices
 from gpt_tui.terminal import visible
 from gpt_tui.widgets.dialogs import Choose, Confirm

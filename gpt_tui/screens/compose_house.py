@@ -9,7 +9,7 @@ from textual import work
 
 from engine.errors import EngineError
 from gpt_tui import drafts, navigation
-from gpt_tui.desk import Opened
+from gpt_tui.drafting.desk import Opened
 from gpt_tui.screens.compose_drafts import KeepsDrafts
 from gpt_tui.terminal import visible
 from gpt_tui.widgets.dialogs import Ask

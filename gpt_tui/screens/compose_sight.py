@@ -8,7 +8,7 @@ from textual import on, work
 from textual.timer import Timer
 
 from engine.errors import EngineError
-from gpt_tui.composing import Request, Sight
+from gpt_tui.drafting.composing import Request, Sight
 from gpt_tui.screens.compose_base import ComposeBase
 from gpt_tui.widgets.context_bar import ContextBar
 from gpt_tui.widgets.editor import Editor

@@ -16,7 +16,7 @@ from textual.content import Content
 
 from engine.errors import EngineError
 from gpt_tui import drafts, navigation
-from gpt_tui.composing import placed
+from gpt_tui.drafting.composing import placed
 from gpt_tui.screens.compose_drafts import LAST_MODEL
 from gpt_tui.screens.compose_house import KeepsHouse
 from gpt_tui.terminal import visible

@@ -9,7 +9,7 @@ from textual.timer import Timer
 
 from engine.errors import DamagedModelError, EngineError, ModelNotFoundError
 from engine.generation.protocol import GeneratorLostError
-from gpt_tui.composing import SUGGESTED_TOKENS, Kind, Request, Tries, Try, sample_settings
+from gpt_tui.drafting.composing import SUGGESTED_TOKENS, Kind, Request, Tries, Try, sample_settings
 from gpt_tui.screens.compose_sight import LooksAhead
 from gpt_tui.widgets.editor import Continuation, Editor
 

@@ -21,9 +21,10 @@ from engine.data.preview import Preview
 from engine.errors import ConfigError, EngineError
 from engine.store.models import ModelRecord
 from engine.training.planner import Machine
-from gpt_tui import listing, navigation, plan_words, planning, starting
+from gpt_tui import navigation
 from gpt_tui.background import Interest, each_in_background, in_background
-from gpt_tui.dropped import paths_in
+from gpt_tui.choosing import listing, plan_words, planning, starting
+from gpt_tui.choosing.dropped import paths_in
 from gpt_tui.screens.base import Place
 from gpt_tui.widgets.choices import ChoicesPanel
 from gpt_tui.widgets.corpus_list import CorpusList

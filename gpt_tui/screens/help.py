@@ -72,15 +72,15 @@ def _in_our_words(binding: Binding) -> tuple[str, str]:
 def sections(screen: Screen[Any]) -> Iterator[Section]:
     """What there is to say of a screen as it stands: its own keys first, then those of the focused widget and of what
     that stands in, those of the app last."""
-    by_node: dict[DOMNode, list[Line]] = {}
+    by_node: dict[DOMNode, list[tuple[bool, Line]]] = {}
     for node, binding, keys in bindings_of(screen, by_key=True):
         words, sentence = _in_our_words(binding)
         keys = "  ".join(key for key in keys.split("  ") if "super+" not in key)
         if words and keys:
-            by_node.setdefault(node, []).append(Line(keys, words, sentence))
+            by_node.setdefault(node, []).append((binding.id is None, Line(keys, words, sentence)))
     yield Section(title_of(screen), _own_help(screen))
     for node in sorted(by_node, key=lambda node: (node is not screen, node is screen.app)):
-        lines = by_node[node]
+        lines = [line for _, line in sorted(by_node[node], key=lambda pair: pair[0])]  # Textual's own come last
         text = "" if node is screen else _own_help(node)
         yield Section(title_of(node, keys=True), text, tuple(_once(lines)))
 

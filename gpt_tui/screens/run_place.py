@@ -18,14 +18,15 @@ from engine.errors import EngineError
 from engine.store import models
 from engine.training import runs
 from engine.training.tickets import State
-from gpt_tui import following, navigation
-from gpt_tui.following import Following, Look
+from gpt_tui import navigation
+from gpt_tui.progress import following
+from gpt_tui.progress.following import Following, Look
 from gpt_tui.screens.base import Place
 from gpt_tui.terminal import visible
 from gpt_tui.widgets.dialogs import Confirm
 
 if TYPE_CHECKING:
-    from gpt_tui.series import Numbers
+    from gpt_tui.progress.series import Numbers
 
 _DONE_AT = {"pausing": State.PAUSED, "going on": State.TRAINING}
 """When what was asked of a run is done; all else when the run is over."""
@@ -261,7 +262,7 @@ def _numbers(look: Look) -> Numbers | None:
     """What its curve is drawn from; nothing before there is a curve."""
     if look.step is None:
         return None
-    from gpt_tui.series import Numbers
+    from gpt_tui.progress.series import Numbers
 
     return Numbers.of(look.columns, look.evals, look.samples, look.pauses)
 

@@ -268,7 +268,7 @@ class SettingsScreen(Aside):
 
     def action_edit(self) -> None:
         """The user's own editor on settings.toml, which is made by it, not by us."""
-        from gpt_tui.own_editor import edit
+        from gpt_tui.drafting.own_editor import edit
 
         problem = edit(self.app, locations.settings_file())
         if problem:

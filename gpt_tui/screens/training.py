@@ -19,12 +19,14 @@ from textual.widgets import ContentSwitcher
 
 from engine.config import ModelConfig, TrainConfig
 from engine.errors import EngineError
-from gpt_tui import following, navigation, run_words
-from gpt_tui.following import Look
+from gpt_tui import navigation
+from gpt_tui.progress import following, run_words
+from gpt_tui.progress.following import Look
+from gpt_tui.progress.upbringing import grow_up
+from gpt_tui.progress.watching import RunsChanged
+from gpt_tui.progress.wording import MEANINGS
 from gpt_tui.screens.run_place import RunPlace
 from gpt_tui.terminal import visible
-from gpt_tui.upbringing import grow_up
-from gpt_tui.watching import RunsChanged
 from gpt_tui.widgets.childhood import Childhood
 from gpt_tui.widgets.curve import has_braille
 from gpt_tui.widgets.dialogs import Choose
@@ -36,10 +38,9 @@ from gpt_tui.widgets.preparing import Preparing, Stage
 from gpt_tui.widgets.progress_line import ProgressLine
 from gpt_tui.widgets.sample_reel import SampleBook, SampleReel
 from gpt_tui.widgets.view_strip import ViewStrip
-from gpt_tui.wording import MEANINGS
 
 if TYPE_CHECKING:
-    from gpt_tui.series import Numbers
+    from gpt_tui.progress.series import Numbers
     from gpt_tui.widgets.loss_panel import LossPanel
 
 VIEWS = {
@@ -372,7 +373,7 @@ kept from it. Both fall while it learns. Below or beside it stands what it write
 
 def _numbers_of(name: str) -> Numbers:
     """Another model's curve, from its log. Raises `EngineError`."""
-    from gpt_tui.series import Numbers
+    from gpt_tui.progress.series import Numbers
 
     history = following.other_history(name)
     return Numbers.of(history, history.evals)

@@ -31,6 +31,7 @@ class ConversationList(Vertical):
     ConversationList > Input:focus { border: none; background-tint: transparent; }
     ConversationList > OptionList {
         height: 1fr; border: none; padding: 0; background: $surface; scrollbar-size-vertical: 1;
+        text-wrap: nowrap; text-overflow: ellipsis;
     }
     ConversationList > OptionList:focus { border: none; background-tint: transparent; }
     ConversationList > OptionList > .option-list--option { padding: 0 2; }
@@ -119,7 +120,7 @@ class ConversationList(Vertical):
 def _row(summary: Summary) -> Content:
     if summary.problem:
         return Content.assemble(visible(summary.title), "\n", (visible(summary.problem), "$error"))
-    about = [summary.them, summary.model, ago(moment(summary.changed))]
+    about = [summary.them, ago(moment(summary.changed)), summary.model]
     lines = [Content(visible(summary.title)), Content.styled(visible(" · ".join(filter(None, about))), "dim")]
     if summary.excerpt:
         lines.append(Content.styled(visible(summary.excerpt), "italic dim"))

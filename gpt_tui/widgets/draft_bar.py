@@ -24,7 +24,7 @@ class DraftBar(Horizontal):
     DraftBar #words { margin-right: 2; }
     DraftBar #model { color: $accent; margin-right: 2; max-width: 20; }
     DraftBar #context { margin-right: 1; }
-    DraftBar.-close #name { max-width: 20; }
+    DraftBar.-close #name { max-width: 28; }
     DraftBar.-close #model { max-width: 14; }
     DraftBar.-close.-telling #name { max-width: 14; }
     DraftBar.-close.-telling #words { display: none; }
@@ -60,7 +60,7 @@ class DraftBar(Horizontal):
         self.watch_words()
 
     def on_resize(self) -> None:
-        self.query_one(ContextBar).narrow = self.size.width < 96
+        self.query_one(ContextBar).narrow = self.size.width < 84
         self.set_class(self.size.width < 96, "-close")
 
     def on_click(self, event: events.Click) -> None:

@@ -16,8 +16,8 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from gpt_tui.axes import clock
-from gpt_tui.series import Drawing, Line, Numbers, Reading, View
+from gpt_tui.progress.axes import clock
+from gpt_tui.progress.series import Drawing, Line, Numbers, Reading, View
 from gpt_tui.terminal import count
 from gpt_tui.widgets.loss_plot import LossPlot
 

@@ -13,8 +13,8 @@ from textual_hires_canvas import Canvas, HiResMode
 from textual_plot import PlotWidget
 from textual_plot.plot_widget import Legend, LinePlot
 
-from gpt_tui.axes import Ticks
-from gpt_tui.series import Drawing, Line
+from gpt_tui.progress.axes import Ticks
+from gpt_tui.progress.series import Drawing, Line
 from gpt_tui.terminal import visible
 from gpt_tui.widgets.dot_canvas import DotCanvas
 

@@ -175,7 +175,7 @@ def _run_line(item: Item, run: RunView, columns: Columns, curve: str) -> Content
     if middle >= 6:
         room = middle - 5
         full = round(share * room)
-        bar = [("━" * full, "$primary"), ("─" * (room - full), "$rule")]
+        bar = [("━" * full, "$primary"), ("─" * (room - full), "$rule")] if room >= 4 else [(" " * room, "")]
         parts += [(" " * GAP, ""), *bar, (f" {share:4.0%}", "$foreground")]
     for name, value in (("bits", _bits(item.bits_per_byte)), ("curve", curve)):
         if name in columns.widths:

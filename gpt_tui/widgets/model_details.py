@@ -15,11 +15,11 @@ from textual.widgets import Static
 
 from engine.training.tickets import State
 from gpt_tui.phrases import ago, choices, joined, lasting, moment
+from gpt_tui.progress.wording import quality
 from gpt_tui.shelf import Details, Item, RunView, number_of
 from gpt_tui.terminal import byte_size, count, duration, visible
 from gpt_tui.widgets.curve import Curve
 from gpt_tui.widgets.facts import Facts
-from gpt_tui.wording import quality
 
 if TYPE_CHECKING:
     from engine.store.models import ModelRecord

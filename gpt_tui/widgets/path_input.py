@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import events
 from textual.widgets import Input
 
-from gpt_tui.dropped import looks_like_paths
+from gpt_tui.choosing.dropped import looks_like_paths
 
 
 class PathInput(Input):

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
-from gpt_tui.personas import Persona
+from gpt_tui.conversing.personas import Persona
 from gpt_tui.terminal import visible
 from gpt_tui.widgets.dialogs import Dialog
 

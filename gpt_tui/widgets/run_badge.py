@@ -11,14 +11,14 @@ from gpt_tui.navigation import OpenTraining
 from gpt_tui.terminal import visible
 
 if TYPE_CHECKING:
-    from gpt_tui.watching import RunStatus, Watcher
+    from gpt_tui.progress.watching import RunStatus, Watcher
 
 
 class RunBadge(Static):
     """Shows what the app's watcher finds; where the app has none, nothing."""
 
     DEFAULT_CSS = """
-    RunBadge { display: none; width: auto; max-width: 40; padding: 0 1; color: $primary; text-wrap: nowrap; }
+    RunBadge { display: none; width: auto; max-width: 40; padding: 0 1 0 2; color: $primary; text-wrap: nowrap; }
     RunBadge.-running { display: block; }
     RunBadge:hover { background: $foreground 10%; }
     """

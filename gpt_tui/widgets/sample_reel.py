@@ -98,7 +98,7 @@ class SampleReel(Vertical):
             text.update(Content.styled("The first sample comes soon.", "$faint"))
             return
         sample = self.samples[self.shown]
-        number = f"{self.shown + 1} of {len(self.samples)}" + ("   [ ] step" if len(self.samples) > 1 else "")
+        number = f"{self.shown + 1} of {len(self.samples)}" + ("   [ and ] step" if len(self.samples) > 1 else "")
         apart = "\n" if self.size.width < self.ONE_ROW else "   "
         title.update(
             Content.assemble(("What it writes", "bold $primary"), (f"   {number}", "$faint"), apart, sample.title)

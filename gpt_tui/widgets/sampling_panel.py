@@ -16,7 +16,7 @@ from textual.widgets import Static
 
 from engine.config import SampleConfig, from_table
 from engine.errors import ConfigError
-from gpt_tui.endings import UNTIL
+from gpt_tui.drafting.endings import UNTIL
 from gpt_tui.widgets.dial import Dial, Scale, Value
 
 _USUAL = SampleConfig()

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from engine import events
-from gpt_tui.display import JsonReport, LineReport, QuietReport, TrainingPanel, sparkline
+from gpt_tui.commands.display import JsonReport, LineReport, QuietReport, TrainingPanel, sparkline
 from gpt_tui.terminal import byte_size, count, duration, visible
 
 

@@ -130,7 +130,6 @@ def model(
 ) -> Path:
     """A model in the store, trained so long ago. Of its weights there are as many bytes as there would be."""
     folder, seconds = locations.models_dir() / name, 60 * minutes - 0.3
-    created = (NOW - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
     events = learned(name, steps=steps, seconds=seconds, first=first, best=best)
     events.append(
         End(
@@ -152,14 +151,29 @@ def model(
     log.write_bytes("".join(to_json(event) + "\n" for event in events).encode())
     then = (NOW - ago).timestamp()
     os.utime(log, (then, then))
-    text = {"name": corpus, "sources": list(texts or (corpus,)), "checksum": corpus, "bytes": n_bytes, "documents": 673}
     summary = {"steps": steps, "tokens": 2048 * steps, "seconds": seconds, "epochs": 7.5, "best_step": steps}
     summary |= {"bits_per_byte": best, "val_loss": 2.4 * best, "device": "cpu", "sample": GROWN[-1][1]}
-    train = replace(TRAIN, minutes=minutes)
-    models.write_record(folder, ModelRecord(name, created, models.FORMAT, text, summary, SHAPE, train))
+    record(folder, corpus, ago=ago, minutes=minutes, texts=texts, n_bytes=n_bytes, summary=summary)
     with (folder / "weights.safetensors").open("wb") as weights:
         weights.truncate(4 * SHAPE.parameter_counts()["total"])
     return folder
+
+
+def record(
+    folder: Path,
+    corpus: str,
+    *,
+    ago: timedelta,
+    minutes: float,
+    texts: tuple[str, ...] = (),
+    n_bytes: int = 1_220_556,
+    summary: dict[str, Any] | None = None,
+) -> None:
+    """What is written of a model."""
+    created = (NOW - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = {"name": corpus, "sources": list(texts or (corpus,)), "checksum": corpus, "bytes": n_bytes, "documents": 673}
+    train = replace(TRAIN, minutes=minutes)
+    models.write_record(folder, ModelRecord(folder.name, created, models.FORMAT, text, summary or {}, SHAPE, train))
 
 
 def library() -> None:
@@ -177,6 +191,7 @@ def training() -> FakeRun:
     events = learned("island", steps=600, seconds=300.0, first=4.0, best=1.8)
     shown = [event for event in events if event.elapsed < 130.0]
     run.log(*shown)
+    record(run.folder, "tales", ago=timedelta(minutes=2), minutes=5.0)
     run.tell(state="training", message="", folder=str(run.folder))
     return run
 
@@ -347,5 +362,3 @@ class StagedGenerator(ScriptedGenerator):
     async def ready(self, model: str, checkpoint: str = "best", **_: Any) -> StagedClient:
         self.client.model = Loaded(model, "", checkpoint, "cpu", "bpe", 1, {"block_size": self.client.SEES}, 4000)
         return self.client
-
-

@@ -18,8 +18,9 @@ from textual.widgets import Input, OptionList, Static
 from engine.errors import GeneratorLostError, ModelNotFoundError
 from engine.events import SampleEnd, Token
 from engine.generation.messages import Tokenized
-from gpt_tui import answering, conversations, navigation
+from gpt_tui import conversations, navigation
 from gpt_tui.app import GptTui, Services
+from gpt_tui.conversing import answering
 from gpt_tui.screens.chat import ChatScreen
 from gpt_tui.widgets.conversation_list import ConversationList
 from gpt_tui.widgets.persona_picker import PersonaPicker

@@ -9,9 +9,9 @@ import pytest
 from scripted import BLOCK, ScriptedClient, ScriptedGenerator
 
 from engine.events import Token
-from gpt_tui import composing
-from gpt_tui.composing import Composer, Request, Sight, Tries, Try
-from gpt_tui.endings import Ending
+from gpt_tui.drafting import composing
+from gpt_tui.drafting.composing import Composer, Request, Sight, Tries, Try
+from gpt_tui.drafting.endings import Ending
 
 
 def pushed(until: str, text: str, before: str = "") -> tuple[str, bool]:

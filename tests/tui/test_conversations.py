@@ -9,10 +9,11 @@ import pytest
 
 from engine.errors import EngineError
 from engine.store.models import find, read_record
-from gpt_tui import conversations, opening, personas, talking
+from gpt_tui import conversations
 from gpt_tui.conversations import MODEL, YOU, Conversation, Said
-from gpt_tui.keeper import Keeper
-from gpt_tui.talking import Style
+from gpt_tui.conversing import opening, personas, talking
+from gpt_tui.conversing.keeper import Keeper
+from gpt_tui.conversing.talking import Style
 
 PLAY = "".join(
     f"FIRST LORD:\nWhat news upon this day {n}?\nSpeak.\n\nDUKE:\nNone that I would tell.\n\n" for n in range(9)

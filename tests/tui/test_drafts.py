@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from engine import files
 from engine.errors import BusyError, StorageError
-from gpt_tui import desk, drafts, own_file
-from gpt_tui.desk import Desk, Opened, open_draft, open_file
+from gpt_tui import drafts
+from gpt_tui.drafting import desk, own_file
+from gpt_tui.drafting.desk import Desk, Opened, open_draft, open_file
 from gpt_tui.drafts import Draft
 
 ODD = "One\r\ntwo\nthree\rfour\x0cfive\x85six\u2028seven\x00 e\u0301 👩‍👩‍👧 שלום\n\n"

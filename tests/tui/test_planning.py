@@ -15,9 +15,9 @@ from engine.data.preview import PAGE, Preview
 from engine.errors import ConfigError, CorpusError
 from engine.store import models
 from engine.training.planner import Machine, plan
-from gpt_tui import plan_words, planning
-from gpt_tui.dropped import looks_like_paths, paths_in
-from gpt_tui.planning import Choices
+from gpt_tui.choosing import plan_words, planning
+from gpt_tui.choosing.dropped import looks_like_paths, paths_in
+from gpt_tui.choosing.planning import Choices
 
 MACHINE = Machine(name="a machine", float32=1e11, bfloat16=1e11)
 

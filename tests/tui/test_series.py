@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from engine.events import Eval, Step, to_json
-from gpt_tui.axes import Ticks
-from gpt_tui.following import Columns, Following
-from gpt_tui.series import Numbers, View, smoothed, to_axis
+from gpt_tui.progress.axes import Ticks
+from gpt_tui.progress.following import Columns, Following
+from gpt_tui.progress.series import Numbers, View, smoothed, to_axis
 from gpt_tui.widgets.curve import curve_rows, curve_text
 
 

@@ -16,16 +16,18 @@ from typing import Any
 import pytest
 import staged
 from textual.pilot import Pilot
+from textual.strip import Strip
 from textual.widget import Widget
 
 from engine import locations
 from engine.training.planner import Machine
-from gpt_tui import listing, phrases, planning
+from gpt_tui import phrases
 from gpt_tui.app import GptTui, Services
+from gpt_tui.choosing import listing, planning
 from gpt_tui.settings import State
 from gpt_tui.widgets import model_list
 
-PATIENCE = 8.0
+PATIENCE = 60.0
 """Seconds that a machine may take, however busy it is."""
 WIDE, USUAL, SMALL = (120, 36), (100, 30), (60, 20)
 
@@ -102,8 +104,11 @@ async def until(pilot: Pilot[Any], *conditions: Condition) -> None:
     while not all(condition(pilot) for condition in conditions):
         assert time.monotonic() < limit, f"it never came to that; the screen says:\n{screen(pilot)}"
         await pilot.pause(0.05)
-    for _ in range(3):
-        await pilot.pause()
+    before: list[Strip] = []
+    while (now := pilot.app.screen._compositor.render_strips()) != before:
+        assert time.monotonic() < limit, "it never comes to rest"
+        before = now
+        await pilot.pause(0.1)
 
 
 def comes(*steps: str | Condition) -> Callable[[Pilot[Any]], Awaitable[None]]:
@@ -147,13 +152,16 @@ def test_library(compare: Compare, running: None, theme: str) -> None:
 
 def test_library_in_a_small_window(compare: Compare, running: None) -> None:
     staged.library()
-    assert compare(comes(*LIBRARY), SMALL)
+    learning = says("43%", "It is learning", "2:48 left")
+    assert compare(comes(*LIBRARY, learning), SMALL)
 
 
 def test_corpora(compare: Compare) -> None:
     staged.library()
-    chosen = says("Dialogues", "lighthouse", "bits per byte", "240 documents", "lamplight.txt", "dialogues-2")
-    assert compare(comes(*LIBRARY[1:], "f3", says("Plan"), focused("CorpusList"), "down", chosen), WIDE)
+    chosen = says("Dialogues", "harbour town", "bits per byte", "240 documents", "lamplight.txt", "dialogues-2")
+    assert compare(
+        comes(*LIBRARY[1:], "f3", says("bits per byte", "300 documents"), focused("CorpusList"), "down", chosen), WIDE
+    )
 
 
 def drawn(pilot: Pilot[Any]) -> bool:
@@ -164,13 +172,13 @@ def drawn(pilot: Pilot[Any]) -> bool:
 
 def test_training(compare: Compare) -> None:
     staged.library()
-    done = says("tales is trained", "painted it blue", "held out", "1:30", "time →", "1,080")
+    done = says("tales is trained", "every spring the boy", "held out", "1:30", "time →", "1,080")
     assert compare(comes(*LIBRARY[1:], "f4", done, drawn, focused("LossPanel")), WIDE)
 
 
 def test_the_learners_corner(compare: Compare) -> None:
     staged.library()
-    done = says("tales is trained", "painted it blue", "time →")
+    done = says("tales is trained", "every spring the boy", "time →")
     corner = says("Where its parameters are", "What the numbers mean")
     assert compare(comes(*LIBRARY[1:], "f4", done, drawn, "3", corner), WIDE)
 
@@ -206,7 +214,7 @@ def test_compose_with_a_suggestion(compare: Compare) -> None:
 
     staged.library()
     staged.draft()
-    assert compare(comes(*LIBRARY[1:], "f5", *WRITTEN, "ctrl+t", suggested, says("under this same lamp.")))
+    assert compare(comes(*LIBRARY[1:], "f5", *WRITTEN, "ctrl+t", suggested, says("children and ate at this")))
 
 
 def test_chat(compare: Compare) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gpt_tui.watching import RunStatus, TerminalProgress
+from gpt_tui.progress.watching import RunStatus, TerminalProgress
 from gpt_tui.widgets.run_badge import badge_text
 
 TRAINING = RunStatus("novel", "training", step=40, progress=0.4, bits_per_byte=1.876)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt_tui.conversations import shortened
-from gpt_tui.talking import Style
+from gpt_tui.conversing.talking import Style
 
 if TYPE_CHECKING:
     from engine.store.models import ModelRecord

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from gpt_tui.interrupts import held_back
+from gpt_tui.commands.interrupts import held_back
 from gpt_tui.terminal import json_line
 
 COMMAND = [sys.executable, "-m", "gpt_tui"]

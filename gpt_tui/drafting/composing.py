@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from engine.config import SampleConfig, from_table
 from engine.errors import ConfigError
 from engine.events import Alternative, Token
-from gpt_tui.endings import UNTIL, Ending
+from gpt_tui.drafting.endings import UNTIL, Ending
 
 if TYPE_CHECKING:
     from engine.generation.protocol import GeneratorClient, Tokenized, Writing

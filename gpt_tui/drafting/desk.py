@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BusyError, EngineError
-from gpt_tui import drafts, own_file
+from gpt_tui import drafts
+from gpt_tui.drafting import own_file
 from gpt_tui.drafts import Draft, Hold, Span
 
 KEEP_AFTER, NOTE_AFTER = 0.5, 3.0

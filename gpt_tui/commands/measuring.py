@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import DamagedModelError
 from engine.store.models import find, read_record
-from gpt_tui.interrupts import held_back
+from gpt_tui.commands.interrupts import held_back
 
 if TYPE_CHECKING:
     from engine.data.corpus import Corpus

@@ -10,8 +10,8 @@ from textual.app import App
 
 from engine.store import models
 from engine.store.models import ModelRecord
-from gpt_tui import listing, planning
 from gpt_tui.background import in_background
+from gpt_tui.choosing import listing, planning
 
 
 async def settled(app: App[Any], choices: planning.Choices) -> dict[str, Any] | None:

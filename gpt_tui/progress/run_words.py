@@ -10,7 +10,8 @@ from typing import NamedTuple
 from engine.config import ModelConfig, TrainConfig
 from engine.events import Eval, Start, Step
 from engine.training.tickets import State
-from gpt_tui.following import Look
+from gpt_tui.progress.following import Look
+from gpt_tui.progress.wording import PARTS, REASONS, against_plan, quality
 from gpt_tui.terminal import byte_size, count, duration
 from gpt_tui.widgets.childhood import moment_titles
 from gpt_tui.widgets.figures import Figure
@@ -18,7 +19,6 @@ from gpt_tui.widgets.outcome import NextStep
 from gpt_tui.widgets.preparing import Stage
 from gpt_tui.widgets.progress_line import Progress
 from gpt_tui.widgets.sample_reel import Written
-from gpt_tui.wording import PARTS, REASONS, against_plan, quality
 
 _STATES = {
     State.PREPARING: "preparing",

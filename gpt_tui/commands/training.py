@@ -7,8 +7,8 @@ from typing import Any
 
 from engine import events
 from engine.errors import EngineError, PeerError, RequestError
-from gpt_tui.display import QuietReport, choose_report
-from gpt_tui.interrupts import Interrupts
+from gpt_tui.commands.display import QuietReport, choose_report
+from gpt_tui.commands.interrupts import Interrupts
 from gpt_tui.terminal import (
     DONE,
     FAILED,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.events import Eval, Pause, Resume, Sample
-from gpt_tui.following import Columns
+from gpt_tui.progress.following import Columns
 
 Floats = NDArray[np.float64]
 

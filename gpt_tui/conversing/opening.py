@@ -9,10 +9,11 @@ from typing import Any
 from engine import locations
 from engine.errors import EngineError
 from engine.store import models
-from gpt_tui import conversations, personas, talking
+from gpt_tui import conversations
 from gpt_tui.conversations import Conversation
-from gpt_tui.personas import Cast, Persona
-from gpt_tui.talking import Style
+from gpt_tui.conversing import personas, talking
+from gpt_tui.conversing.personas import Cast, Persona
+from gpt_tui.conversing.talking import Style
 
 LAST, SETTINGS = "chat.last", "chat.settings"
 """Under which the app remembers the conversation that was open, and the settings of the last one."""

@@ -4,6 +4,7 @@ touched here: only what they show is made."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from engine.data.census import Counts
 from engine.data.corpus import catalog
@@ -22,12 +23,14 @@ def gather() -> tuple[list[ListedText], list[ListedText], dict[str, ModelRecord]
     ]
     stored = models.models()
     names = {entry.name for entry in entries}
-    used = []
-    for corpus, learned in models.used_corpora(stored):
+    known: dict[tuple[str, ...], tuple[dict[str, Any], list[str]]] = {}
+    for corpus, learned in models.used_corpora(stored):  # a file that has grown meanwhile is still one text
         sources = corpus.get("sources")
         texts = tuple(map(str, sources)) if isinstance(sources, list | tuple) else ()
-        if not texts or texts == ("-",) or (len(texts) == 1 and texts[0] in names):
-            continue
+        if texts and texts != ("-",) and not (len(texts) == 1 and texts[0] in names):
+            known.setdefault(texts, (corpus, []))[1].extend(learned)
+    used = []
+    for texts, (corpus, learned) in known.items():
         gone = not all(text in names or Path(text).exists() for text in texts)
         size = corpus.get("bytes")
         words = byte_size(size) if isinstance(size, int) else ""

@@ -13,7 +13,7 @@ from engine import events, files
 from engine.config import SampleConfig, to_table
 from engine.errors import ConfigError, RequestError, StorageError
 from engine.store.models import find, read_record
-from gpt_tui.interrupts import Interrupts, held_back
+from gpt_tui.commands.interrupts import Interrupts, held_back
 from gpt_tui.terminal import DONE, INTERRUPTED, complain, hush, visible
 
 RULE = "---"

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.errors import EngineError, GeneratorLostError
-from gpt_tui import talking
 from gpt_tui.conversations import Conversation, Said, Turn
-from gpt_tui.talking import Prompt, Style
+from gpt_tui.conversing import talking
+from gpt_tui.conversing.talking import Prompt, Style
 
 if TYPE_CHECKING:
     from engine.generation.protocol import GeneratorClient, Writing

@@ -20,11 +20,12 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from engine.errors import ConfigError, EngineError, RequestError
-from gpt_tui import conversations, exports, opening
-from gpt_tui.answering import Answering
+from gpt_tui import conversations, exports
 from gpt_tui.conversations import MODEL, YOU, Conversation, Turn
+from gpt_tui.conversing import opening
+from gpt_tui.conversing.answering import Answering
+from gpt_tui.conversing.personas import Cast
 from gpt_tui.generating import Generator
-from gpt_tui.personas import Cast
 from gpt_tui.terminal import DONE, INTERRUPTED, complain, hush, visible
 
 Result = TypeVar("Result")
