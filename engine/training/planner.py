@@ -146,8 +146,8 @@ VOCABULARIES = {512: 60e3, 1024: 250e3, 2048: 2.5e6, 4096: 20e6, 8192: 300e6, 16
 """BPE vocabularies, each for corpora of fewer bytes than this."""
 
 READ_PER_ENTRY = 200.0
-"""Tokens that are read for each entry of a vocabulary at least: of 60 MB a minute left 1.89 bits per byte with 4096, and
-2.06 with 8192."""
+"""Tokens that are read for each entry of a vocabulary at least: of 60 MB a minute left 1.89 bits per byte with 4096,
+and 2.06 with 8192."""
 
 
 def default_vocab_size(n_bytes: int, tokenizer: str, tokens_read: float = math.inf) -> int:
