@@ -72,8 +72,9 @@ class Welcome(Vertical):
             self.query_one("#first", Button).label = self._first_label()
 
     def focus_first(self) -> None:
-        """Let Enter train the first model."""
-        self.query_one("#first").focus()
+        """Let Enter train the first model; who has gone to the other button already stays there."""
+        if not self.has_focus_within:
+            self.query_one("#first").focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,21 @@ class Terminal:
             time.sleep(0.2)
         return self.screen()
 
+    def until_written(self, words: int) -> None:
+        """Until the draft has more words than that, and no more come."""
+        counts = [words, words, words]
+
+        def settled() -> bool:
+            time.sleep(0.5)
+            counts.append(self.words())
+            return words < counts[-1] == counts[-2] == counts[-3]
+
+        self.wait(settled, "nothing was written")
+
+    def words(self) -> int:
+        found = re.search(r"(\d+) words", self.screen())
+        return int(found[1]) if found else 0
+
     def close(self) -> None:
         subprocess.run(["tmux", "-S", self.socket, "kill-server"], capture_output=True, check=False)
 
@@ -76,13 +92,14 @@ def test_from_a_text_to_a_file_of_the_models_words(terminal: Terminal, home: Pat
     terminal.until("Ctrl+G")
     terminal.type("The old boat ")
     terminal.press("C-g")
-    terminal.until("Written")
+    terminal.until_written(3)
     terminal.press("F7")
     terminal.press("Right", "Right")
     terminal.until("0.9")
     terminal.press("Escape")
+    before = terminal.words()
     terminal.press("C-g")
-    terminal.until("Written")
+    terminal.until_written(before)
     terminal.press("M-e")
     terminal.until("Markdown")
     terminal.press("Enter")
