@@ -30,7 +30,7 @@ class ConversationList(Vertical):
     ConversationList > Input { border: none; height: 1; margin: 1 2; padding: 0 1; background: $background; }
     ConversationList > Input:focus { border: none; background-tint: transparent; }
     ConversationList > OptionList {
-        height: 1fr; border: none; padding: 0; background: $surface; scrollbar-size-vertical: 1;
+        width: 100%; height: 1fr; border: none; padding: 0; background: $surface; scrollbar-size-vertical: 1;
         text-wrap: nowrap; text-overflow: ellipsis;
     }
     ConversationList > OptionList:focus { border: none; background-tint: transparent; }

@@ -60,7 +60,7 @@ class DraftBar(Horizontal):
         self.watch_words()
 
     def on_resize(self) -> None:
-        self.query_one(ContextBar).narrow = self.size.width < 84
+        self.query_one(ContextBar).narrow = self.size.width < 82
         self.set_class(self.size.width < 96, "-close")
 
     def on_click(self, event: events.Click) -> None:

@@ -151,9 +151,15 @@ def model(
     log.write_bytes("".join(to_json(event) + "\n" for event in events).encode())
     then = (NOW - ago).timestamp()
     os.utime(log, (then, then))
-    summary = {"steps": steps, "tokens": 2048 * steps, "seconds": seconds, "epochs": 7.5, "best_step": steps}
-    summary |= {"bits_per_byte": best, "val_loss": 2.4 * best, "device": "cpu", "sample": GROWN[-1][1]}
-    record(folder, corpus, ago=ago, minutes=minutes, texts=texts, n_bytes=n_bytes, summary=summary)
+    learned_in: dict[str, Any] = {
+        "steps": steps,
+        "tokens": 2048 * steps,
+        "seconds": seconds,
+        "epochs": 7.5,
+        "best_step": steps,
+    }
+    learned_in |= {"bits_per_byte": best, "val_loss": 2.4 * best, "device": "cpu", "sample": GROWN[-1][1]}
+    record(folder, corpus, ago=ago, minutes=minutes, texts=texts, n_bytes=n_bytes, summary=learned_in)
     with (folder / "weights.safetensors").open("wb") as weights:
         weights.truncate(4 * SHAPE.parameter_counts()["total"])
     return folder

@@ -26,6 +26,7 @@ from gpt_tui.app import GptTui, Services
 from gpt_tui.choosing import listing, planning
 from gpt_tui.settings import State
 from gpt_tui.widgets import model_list
+from gpt_tui.widgets.model_details import ModelDetails
 
 PATIENCE = 60.0
 """Seconds that a machine may take, however busy it is."""
@@ -138,29 +139,45 @@ def curves(pilot: Pilot[Any]) -> bool:
     return bool(models.shown) and drawn
 
 
-LIBRARY = (says("island", "tales", "lamplight-first", "4 models"), focused("ModelList"), curves)
+def detailed(pilot: Pilot[Any]) -> bool:
+    """Whether all is read that stands beside the list; its scrollbar tells how much that is."""
+    details = pilot.app.screen.query_one(ModelDetails).details
+    return details is not None and details.size > 0
+
+
+def watched(pilot: Pilot[Any]) -> bool:
+    """Whether the line on top tells of the training."""
+    return bool(pilot.app.screen.query("RunBadge.-running"))
+
+
+LIBRARY = (says("island", "tales", "lamplight-first", "5 models"), focused("ModelList"), curves)
 
 
 @pytest.mark.parametrize("theme", ["ink", "paper"])
 def test_library(compare: Compare, running: None, theme: str) -> None:
     State().set("app_theme", theme)
     staged.library()
-    island = says("43%", "island 43%")
     tales = says("painted it blue", "1,080 steps")
-    assert compare(comes(*LIBRARY, island, "down", tales), WIDE)
+    assert compare(comes(*LIBRARY, watched, detailed, "down", tales, detailed), WIDE)
 
 
 def test_library_in_a_small_window(compare: Compare, running: None) -> None:
     staged.library()
-    learning = says("43%", "It is learning", "2:48 left")
-    assert compare(comes(*LIBRARY, learning), SMALL)
+    assert compare(comes(*LIBRARY, watched, says("It is learning"), detailed), SMALL)
 
 
 def test_corpora(compare: Compare) -> None:
     staged.library()
     chosen = says("Dialogues", "harbour town", "bits per byte", "240 documents", "lamplight.txt", "dialogues-2")
+
+    def counted(pilot: Pilot[Any]) -> bool:
+        return "counting" not in screen(pilot)
+
     assert compare(
-        comes(*LIBRARY[1:], "f3", says("bits per byte", "300 documents"), focused("CorpusList"), "down", chosen), WIDE
+        comes(
+            *LIBRARY[1:], "f3", says("bits per byte", "300 documents"), focused("CorpusList"), "down", chosen, counted
+        ),
+        WIDE,
     )
 
 
