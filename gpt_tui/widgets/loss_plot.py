@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 from rich.style import Style
 from textual.app import ComposeResult
 from textual.containers import Grid
+from textual.css.query import NoMatches
 from textual_hires_canvas import Canvas, HiResMode
 from textual_plot import PlotWidget
 from textual_plot.plot_widget import Legend, LinePlot
@@ -66,6 +68,10 @@ class LossPlot(PlotWidget, inherit_bindings=False, can_focus=False):
             yield DotCanvas(1, 1, id="plot")
             yield Canvas(1, 1, id="margin-bottom")
         yield Legend(id="legend")
+
+    def _update_margin_sizes(self) -> None:
+        with contextlib.suppress(NoMatches):  # the app is left at the moment in which this is mounted
+            super()._update_margin_sizes()
 
     def set_braille(self, braille: bool) -> None:
         self.mode = HiResMode.BRAILLE if braille else HiResMode.HALFBLOCK

@@ -471,8 +471,11 @@ async def test_an_empty_library_trains_a_first_model_by_enter(home: Path, monkey
 @pytest.mark.parametrize("keys", [["tab", "enter"], ["n"]])
 async def test_an_empty_library_leads_to_ones_own_text(home: Path, keys: list[str]) -> None:
     async with Stay().run_test(size=(40, 15)) as pilot:
-        await until(pilot, lambda: pilot.app.screen.query_one(Welcome).has_focus_within)
-        await pilot.press(*keys)
+        await until(pilot, lambda: pilot.app.screen.query_one("#first").has_focus)
+        for key in keys:
+            await pilot.press(key)
+            if key == "tab":
+                await until(pilot, lambda: pilot.app.screen.query_one("#own").has_focus)
         await until(pilot, lambda: pilot.app.went)  # type: ignore[attr-defined]
         assert isinstance(pilot.app.went[0], navigation.OpenCorpora)  # type: ignore[attr-defined]
 

@@ -28,7 +28,7 @@ from gpt_tui.settings import State
 from gpt_tui.widgets import model_list
 from gpt_tui.widgets.model_details import ModelDetails
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Seconds that a machine may take, however busy it is."""
 WIDE, USUAL, SMALL = (120, 36), (100, 30), (60, 20)
 
