@@ -89,7 +89,10 @@ class KeyLine(Widget):
                 place = groups[binding.group]
                 words = binding.group.description or shown[place].words
                 keys, enabled = (*shown[place].keys, key), enabled or shown[place].enabled
-                shown[place] = Shown(keys, words, words, enabled, "" if binding.group.compact else " ")
+                # letters side by side would read as a word, arrows read as what they are
+                letters = any(display.isalnum() for display, _ in keys)
+                together = binding.group.compact and not letters
+                shown[place] = Shown(keys, words, words, enabled, "" if together else " ")
             else:
                 groups[binding.group] = len(shown)
                 shown.append(one)

@@ -169,7 +169,7 @@ class LossPanel(Vertical, can_focus=True):
             self.plot.set_cursor(None)
         self.set_class(reading is not None, "-reading")
         words = reading_words(reading, drawing.view, self.size.width) if reading and drawing else self._axis_words()
-        self.query_one("#reading", Static).update(words)
+        self.query_one("#reading", Static).update(words, layout=False)
 
     # Words
 
@@ -205,9 +205,11 @@ class LossPanel(Vertical, can_focus=True):
             parts += [("┊ ", "$faint"), "pause  "]
         if self._others:
             parts += [(f"{line} ", "$other-curve"), "others"]
-        self.query_one("#legend-line", Static).update(Content.assemble(*parts))
+        self.query_one("#legend-line", Static).update(Content.assemble(*parts), layout=False)
         share = f"the last {drawing.view.share:.0%}" if drawing.view.follow else "whole run"
-        self.query_one("#view-words", Static).update(f" {share}" if self.size.width >= 56 else "")
+        words, shown = f" {share}" if self.size.width >= 56 else "", self.query_one("#view-words", Static)
+        if words != shown.content:  # its width is that of its words: another one lays the screen out anew
+            shown.update(words)
 
 
 def reading_words(reading: Reading, view: View, width: int) -> Content:

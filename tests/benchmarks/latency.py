@@ -36,7 +36,7 @@ TOTAL = 60.0
 KEYS = {"right": "\x1b[C", "left": "\x1b[D", "up": "\x1b[A", "down": "\x1b[B", "backspace": "\x7f"}
 TOKENS_PER_SECOND, FRAMES_PER_SECOND = 200, 30
 CONTROL = re.compile(
-    "\x1b\\[([?>=<]?)([0-9;:]*)([ $]?[@-~])|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1bP[^\x1b]*\x1b\\\\|\x1b."
+    "\x1b\\[([?>=<]?)([0-9;:]*)([ $]?[@-~])|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1bP[^\x1b]*\x1b\\\\|\x1b[^][P]"
 )
 
 
@@ -81,20 +81,23 @@ class Terminal:
         elif final == "$p" and private == "?":
             self.answers.append(f"\x1b[?{numbers};{2 if numbers == '2026' else 0}$y".encode())
 
+    def says(self, words: str) -> bool:
+        return any(words in "".join(row) for row in self.grid)
+
     def count(self) -> int:
         """How many of our letters are seen."""
         return sum(row.count(letter) for row in self.grid for letter in LETTERS)
 
 
 class Driven:
-    """An app in a pseudo-terminal."""
+    """A Python program in a pseudo-terminal, by the arguments of its interpreter."""
 
     def __init__(self, *arguments: str) -> None:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", TEXTUAL_ANIMATIONS="none")
             os.environ.pop("NO_COLOR", None)
-            os.execv(sys.executable, [sys.executable, __file__, *arguments])
+            os.execv(sys.executable, [sys.executable, *arguments])
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.terminal = Terminal()
 
@@ -139,18 +142,18 @@ class Driven:
 def measure(app: str, shape: str, size: int, keys: int) -> dict[str, list[float]]:
     """All times of one app with one text."""
     found: dict[str, list[float]] = {}
-    driven = Driven("--app", app, "--shape", shape, "--size", str(size))
+    driven = Driven(__file__, "--app", app, "--shape", shape, "--size", str(size))
     try:
-        driven.wait(lambda: any("ready" in "".join(row) for row in driven.terminal.grid), 120)
+        driven.wait(lambda: driven.terminal.says("ready"), 120)
         driven.rest(1.0)
         found["typing"] = type_letters(driven, keys)
         found["deleting"] = delete_letters(driven, keys)
         found["moving"] = move(driven, keys)
     finally:
         driven.close()
-    driven = Driven("--app", app, "--shape", shape, "--size", str(size), "--stream")
+    driven = Driven(__file__, "--app", app, "--shape", shape, "--size", str(size), "--stream")
     try:
-        driven.wait(lambda: any("ready" in "".join(row) for row in driven.terminal.grid), 120)
+        driven.wait(lambda: driven.terminal.says("ready"), 120)
         driven.rest(1.0)
         began, used = time.perf_counter(), driven.processor_seconds()
         driven.rest(5.0)
