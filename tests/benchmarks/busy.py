@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+import time
+from functools import partial
 from pathlib import Path
 
 from latency import Driven, pauses, report, type_letters
@@ -29,12 +31,16 @@ def ready(home: Path) -> None:
         pass
 
 
+def gone(driven: Driven, words: str) -> bool:
+    return not driven.terminal.says(words)
+
+
 def change_axis(driven: Driven, keys: int) -> list[float]:
     """Times of the key that changes what lies along the plot."""
     times = []
     for _, pause in zip(range(keys), pauses(), strict=False):
         before = next((axis for axis in AXES if driven.terminal.says(axis)), "")
-        taken = driven.time_key("x", lambda before=before: not driven.terminal.says(before))
+        taken = driven.time_key("x", partial(gone, driven, before))
         times += [taken] if taken is not None else []
         driven.rest(5 * pause)
     return times
@@ -70,6 +76,8 @@ def main() -> None:
         finally:
             driven.close()
             run.discard()
+            while run.report().alive:  # it hears of it through the folder that goes next
+                time.sleep(0.1)
 
 
 if __name__ == "__main__":
