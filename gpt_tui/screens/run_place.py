@@ -155,7 +155,9 @@ class RunPlace(Place):
         before, self.look = self.look, message.look
         if self.look.state == _DONE_AT.get(self.asked) or not self.look.report.alive:
             self.asked = ""
-        await self.take(self.look, before, message.numbers)
+        await self.take(message.look, before, message.numbers)
+        if self.look is not message.look:  # another run was chosen meanwhile
+            return
         if before is None or _possible(before) != _possible(self.look):
             self.refresh_bindings()
 

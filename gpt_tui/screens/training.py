@@ -40,6 +40,7 @@ from gpt_tui.widgets.sample_reel import SampleBook, SampleReel
 from gpt_tui.widgets.view_strip import ViewStrip
 
 if TYPE_CHECKING:
+    from engine.events import Start
     from gpt_tui.progress.series import Numbers
     from gpt_tui.widgets.loss_panel import LossPanel
 
@@ -197,13 +198,18 @@ kept from it. Both fall while it learns. Below or beside it stands what it write
         self._fit_figures()
         if told is not None:
             await self.query_one(Outcome).tell(told.title, told.more, told.steps, bad=told.bad)
+            if self.look is not look:  # another run was chosen meanwhile
+                return
         if before is None or len(before.samples) != len(look.samples) or before.start is not look.start:
             written = run_words.written_of(look)
             self.query_one(SampleReel).samples = self.query_one(SampleBook).samples = written
         if look.start is not None and (before is None or before.start is not look.start):
-            self._show_model()
+            self._show_model(look.start)
         if numbers is not None and look.step is not None:
-            (await self._loss_panel()).numbers = numbers
+            panel = await self._loss_panel()
+            if self.look is not look:
+                return
+            panel.numbers = numbers
         self._say_moments()
 
     def watch_asked(self) -> None:
@@ -213,9 +219,7 @@ kept from it. Both fall while it learns. Below or beside it stands what it write
     async def on_outcome_chosen(self, message: Outcome.Chosen) -> None:
         await self.run_action(message.action)
 
-    def _show_model(self) -> None:
-        assert self.look is not None and self.look.start is not None
-        start = self.look.start
+    def _show_model(self, start: Start) -> None:
         self.query_one(LearnersCorner).show(
             run_words.parts_of(start),
             run_words.settings_of(start.model, ModelConfig),
