@@ -83,8 +83,14 @@ class LossPanel(Vertical, can_focus=True):
     def set_braille(self, braille: bool) -> None:
         """Draw with dots, or with blocks."""
         self._braille = braille
-        self.plot.set_braille(braille)
+        if self.is_made:
+            self.plot.set_braille(braille)
         self._draw()
+
+    @property
+    def is_made(self) -> bool:
+        """Whether its parts are there. It is found among its screen's widgets before they are."""
+        return self.is_mounted and len(self.query("LossPlot, #reading")) == 2 and self.plot.is_mounted
 
     @property
     def plot(self) -> LossPlot:
@@ -108,8 +114,8 @@ class LossPanel(Vertical, can_focus=True):
         self._draw()
 
     def _draw(self) -> None:
-        if not self.is_mounted or not self.plot.is_mounted:
-            return
+        if not self.is_made:
+            return  # what it has by then is drawn when it gets its size
         numbers, view = self.numbers, self.view
         if numbers is None:
             self._drawing = None
@@ -160,6 +166,8 @@ class LossPanel(Vertical, can_focus=True):
             self.post_message(self.Read(self.numbers.read(self._drawing.view, x)))
 
     def _put_cursor(self) -> None:
+        if not self.is_made:
+            return
         drawing, reading = self._drawing, None
         if drawing is not None and self._cursor is not None and self.numbers is not None and not drawing.empty:
             reading = self.numbers.read(drawing.view, self._cursor)
@@ -184,7 +192,7 @@ class LossPanel(Vertical, can_focus=True):
 
     def watch_has_focus(self, focused: bool) -> None:
         super().watch_has_focus(focused)
-        if self.is_mounted and not self.has_class("-reading"):
+        if self.is_made and not self.has_class("-reading"):
             self._put_cursor()
 
     def _say_legend(self) -> None:
