@@ -34,6 +34,10 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def stay(self) -> None:
+        """Go on hearing them when this is left: the process has only its last words to say."""
+        self._before.clear()
+
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self.heard += 1
         if self.heard > 1:

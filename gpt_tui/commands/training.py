@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -62,6 +63,8 @@ def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet
             if not isinstance(error, KeyboardInterrupt) and interrupts.heard < 2:
                 if not is_first_process() and not isinstance(error, RequestError | PeerError):
                     say(str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}")
+                if "WORLD_SIZE" in os.environ:  # torchrun ends them all as soon as one has died
+                    interrupts.stay()
                 raise  # after a second Ctrl-C, whatever is raised comes of it
             name = start.name if start is not None else None
             complain(f"given up; {_how_to_go_on(name)}" if name else "interrupted before training began.")
