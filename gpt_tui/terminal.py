@@ -79,6 +79,11 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def has_peers() -> bool:
+    """Whether torchrun started this process: it ends all of a training as soon as one has died."""
+    return "WORLD_SIZE" in os.environ
+
+
 def hush() -> None:
     """Send what is still to be written to standard output nowhere: its reader has left."""
     with contextlib.suppress(OSError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -16,6 +15,7 @@ from gpt_tui.terminal import (
     INTERRUPTED,
     complain,
     duration,
+    has_peers,
     hush,
     is_first_process,
     let_the_first_speak,
@@ -63,7 +63,7 @@ def run_training(texts: list[str], options: dict[str, Any], *, json: bool, quiet
             if not isinstance(error, KeyboardInterrupt) and interrupts.heard < 2:
                 if not is_first_process() and not isinstance(error, RequestError | PeerError):
                     say(str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}")
-                if "WORLD_SIZE" in os.environ:  # torchrun ends them all as soon as one has died
+                if has_peers():  # the signal that ends this one may come before what is wrong has been said
                     interrupts.stay()
                 raise  # after a second Ctrl-C, whatever is raised comes of it
             name = start.name if start is not None else None

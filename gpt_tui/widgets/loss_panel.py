@@ -89,8 +89,8 @@ class LossPanel(Vertical, can_focus=True):
 
     @property
     def is_made(self) -> bool:
-        """Whether its parts are there. It is found among its screen's widgets before they are."""
-        return self.is_mounted and len(self.query("LossPlot, #reading")) == 2 and self.plot.is_mounted
+        """Whether its parts are there: not yet while it is mounted, no more while the app closes."""
+        return self.is_mounted and any(plot.is_mounted for plot in self.query(LossPlot))
 
     @property
     def plot(self) -> LossPlot:

@@ -19,7 +19,9 @@ from engine.training import runs
 from engine.training.tickets import State, Wish
 from gpt_tui import navigation, themes
 from gpt_tui.app import GptTui
+from gpt_tui.screens.training import TrainingScreen
 from gpt_tui.widgets.childhood import Childhood
+from gpt_tui.widgets.outcome import Outcome
 from gpt_tui.widgets.sample_reel import SampleReel
 
 pytestmark = pytest.mark.asyncio
@@ -361,6 +363,24 @@ async def test_a_training_that_began_meanwhile_is_shown_when_one_comes_back(stor
             await until(pilot, says(pilot, "demo 9%"))
             await pilot.press("f4")
             await until(pilot, says(pilot, "step 9"))
+
+
+async def test_another_run_chosen_while_one_is_being_shown(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake() as run:
+        run.start()
+        run.learn(9)
+        tell = Outcome.tell
+
+        async def tell_slowly(outcome: Outcome, *words: Any, **more: Any) -> None:
+            await tell(outcome, *words, **more)
+            monkeypatch.setattr(Outcome, "tell", tell)
+            place = outcome.screen
+            assert isinstance(place, TrainingScreen)
+            place.begin_following(runs.find("demo"))
+
+        monkeypatch.setattr(Outcome, "tell", tell_slowly)
+        async with GptTui(navigation.OpenTraining("novel")).run_test(size=(120, 36)) as pilot:
+            await until(pilot, says(pilot, "demo", "step 9"))
 
 
 async def test_another_model_is_laid_over_and_taken_away(store: Path) -> None:
