@@ -161,7 +161,8 @@ class GPT(nn.Module):
         self.head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         if config.tie_embeddings:
             self.head.weight = self.embedding.weight
-        cos, sin = rotary_angles(config, torch.arange(config.block_size))
+        # Arithmetic on the meta device would import a second's worth of torch.
+        cos, sin = rotary_angles(config, torch.arange(config.block_size, device="cpu"))
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
         if initialize:

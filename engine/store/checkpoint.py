@@ -113,7 +113,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 def assemble(config: ModelConfig, tensors: dict[str, Tensor], path: Path, device: str) -> GPT:
     """A GPT of `config` with these weights. Raises `DamagedModelError` when they do not fit."""
     with torch.device("meta"):
-        model = GPT(config)
+        model = GPT(config, initialize=False)
     expected = {name: parameter.shape for name, parameter in model.named_parameters()}
     for name, shape in expected.items():
         if name not in tensors:

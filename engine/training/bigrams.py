@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.model.gpt import GPT
-from engine.training.optim import FlatParameters
+from engine.training.optim import Adam, FlatParameters
 
 MOST_TOKENS = 2_000_000
 MOST_LOGITS = 1 << 26
@@ -54,13 +54,12 @@ def fit_bigrams(model: GPT, flat: FlatParameters, pairs: Pairs, steps: int, dtyp
     """Move embeddings and head by `steps` of Adam on the cross-entropy of all pairs at once, products in `dtype`; of a
     vocabulary past eight thousand, on that of the pairs that begin with its commonest tokens."""
     config, device = model.config, flat.data.device
-    embedding, head = (nn.Parameter(flat.view(flat.data, name)) for name in ("embedding.weight", "head.weight"))
-    embedding.grad, head.grad = torch.zeros_like(embedding), torch.zeros_like(head)
+    embedding, head = (flat.view(flat.data, name) for name in ("embedding.weight", "head.weight"))
+    embedding_grad, head_grad = torch.zeros_like(embedding), torch.zeros_like(head)
     chunks = [chunk.to(device) for chunk in _chunks(pairs, config.vocab_size)]
-    adam = torch.optim.Adam([embedding, head], lr=LEARNING_RATE, betas=(0.9, 0.95))
+    adam = Adam([(embedding, embedding_grad, 0.0), (head, head_grad, 0.0)], (0.9, 0.95))
     for step in range(steps):
-        adam.param_groups[0]["lr"] = LEARNING_RATE * min(1.0, (step + 1) / 5) * (1 - 0.9 * step / steps)
-        head.grad.zero_()
+        head_grad.zero_()
         weight = head.to(dtype)
         for chunk in chunks:
             rows = embedding.index_select(0, chunk.tokens)  # (R, C)
@@ -69,10 +68,10 @@ def fit_bigrams(model: GPT, flat: FlatParameters, pairs: Pairs, steps: int, dtyp
             probabilities = torch.softmax(torch.mm(normed, weight.t()).float(), dim=1)  # (R, V)
             probabilities.mul_(chunk.shares).view(-1).index_add_(0, chunk.places, chunk.counted, alpha=-1.0)
             dlogits = probabilities.to(dtype)
-            head.grad.add_(torch.mm(dlogits.t(), normed))
+            head_grad.add_(torch.mm(dlogits.t(), normed))
             dnormed = torch.mm(dlogits, weight).float()
-            embedding.grad.index_copy_(0, chunk.tokens, _norm_backward(dnormed, normed.float(), scale))
-        adam.step()
+            embedding_grad.index_copy_(0, chunk.tokens, _norm_backward(dnormed, normed.float(), scale))
+        adam.step(LEARNING_RATE * min(1.0, (step + 1) / 5) * (1 - 0.9 * step / steps))
 
 
 class _Chunk(NamedTuple):

@@ -17,6 +17,8 @@ EVALUATIONS = 24
 SAMPLES = 12
 EARLIEST_MOMENT = 0.01
 SAVE_SECONDS = 30.0
+DEAREST = 25
+"""An evaluation, a sample, a moment: each comes again after so many times what it took at the soonest."""
 QUICK_TOKENS = 2**15
 LARGEST_FINAL_TOKENS = 2**21
 EXIT_SECONDS = 0.35
@@ -40,7 +42,9 @@ class Budget(Protocol):
     def final_windows(self, tokens: int) -> int: ...
     def sample_due(self, step: int) -> bool: ...
     def sampled(self, step: int) -> bool: ...
+    def sample_took(self, seconds: float) -> None: ...
     def moment_due(self, step: int) -> bool: ...
+    def moment_took(self, seconds: float) -> None: ...
     def save_due(self) -> bool: ...
     def saved(self, seconds: float = 0.0) -> None: ...
     def state(self) -> dict[str, Any]: ...
@@ -92,6 +96,12 @@ class _Common:
 
     def sampled(self, step: int) -> bool:
         return self.last_sample == step
+
+    def sample_took(self, seconds: float) -> None:
+        pass
+
+    def moment_took(self, seconds: float) -> None:
+        pass
 
     def text_is_read(self, step: int) -> bool:
         """Whether the run ends because more passes over the text would teach nothing."""
@@ -181,8 +191,8 @@ class MinutesBudget(_Common):
         self.most_steps = most_steps
         self.total = 60 * config.minutes
         self.origin = -1.0
-        self.cost_per_token = 0.0
-        self.next_evaluation = self.next_sample = 0.0
+        self.cost_per_token = self.sample_seconds = self.moment_seconds = 0.0
+        self.next_evaluation = self.next_sample = self.next_moment = 0.0
         self.last_step_at = self.slowest_step = 0.0
 
     def begin(self, step: int) -> None:
@@ -203,8 +213,8 @@ class MinutesBudget(_Common):
 
     @property
     def reserve(self) -> float:
-        """Seconds that the end needs: the final evaluation (the better of two weights), saving, leaving."""
-        final = 2.5 * self.cost_per_token * self._final_tokens()
+        """Seconds that the end needs: the final evaluation (the better of two weights), a sample, saving, leaving."""
+        final = 2.5 * self.cost_per_token * self._final_tokens() + self.sample_seconds + self.moment_seconds
         return min(0.25 * self.total, final + 2 * self.save_seconds + EXIT_SECONDS)
 
     def _final_tokens(self) -> float:
@@ -241,7 +251,7 @@ class MinutesBudget(_Common):
         self.cost_per_token = seconds / max(tokens, 1)
         now = self.clock()
         interval = min(max(0.2 * (now - self.origin), 0.5), self.total / EVALUATIONS)
-        self.next_evaluation = now + max(interval, 25 * seconds)
+        self.next_evaluation = now + max(interval, DEAREST * seconds)
 
     def final_windows(self, tokens: int) -> int:
         return min(self.windows, max(8, int(self._final_tokens()) // self.block))
@@ -255,6 +265,17 @@ class MinutesBudget(_Common):
             self.next_sample = self.clock() + self.total / SAMPLES
             self.last_sample = step
         return due
+
+    def sample_took(self, seconds: float) -> None:
+        self.sample_seconds = seconds
+        self.next_sample = max(self.next_sample, self.clock() + DEAREST * seconds)
+
+    def moment_due(self, step: int) -> bool:
+        return self.clock() >= self.next_moment and super().moment_due(step)
+
+    def moment_took(self, seconds: float) -> None:
+        self.moment_seconds = seconds
+        self.next_moment = self.clock() + DEAREST * seconds
 
     def state(self) -> dict[str, Any]:
         clock = {"origin": self.origin, "next_evaluation": self.next_evaluation, "next_sample": self.next_sample}

@@ -1,32 +1,72 @@
 """How predictable a text is, before anything is trained: what the plan's quality is foretold from.
 
-    python -m engine.training.foresight TEXT...      # prints one number: bits per byte under counted trigrams
+    python -m engine.training.foresight MODEL TEXT...      # prints both as JSON; MODEL may be empty
 
 A process of its own does it for the app, which imports neither torch nor tokenizers. It takes a second or two: a sample
-of the text, a tokenizer of its own, and counts.
+of the text, a tokenizer of its own, and counts; with a model, how that does on the text's end.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine import locations
 from engine.errors import EngineError
+from engine.store import models
+
+if TYPE_CHECKING:
+    import torch
+
+    from engine.data.dataset import TokenData
+    from engine.model.gpt import GPT
 
 SAMPLE = 4 << 20
 """Characters that are looked at."""
 _SLICES = 32
 _READ_WHOLE = 64 << 20
+WINDOWS = 32
+"""Of the held-out text, spread evenly, on which a model is tried."""
 
 
-def foresee(texts: Sequence[str]) -> float:
-    """Bits per byte of a text's own end under trigrams of what stands before it, from a sample; nan when it is too
-    short. Raises `CorpusError`."""
+class Foresight(NamedTuple):
+    """Bits per byte of a text's end: under trigrams of what stands before it, and under a model as it is. nan: not
+    known."""
+
+    trigram_bits: float = math.nan
+    base_bits: float = math.nan
+
+
+NOTHING = Foresight()
+
+
+def standing(model: GPT, tokens: TokenData, dtype: torch.dtype | None = None) -> float:
+    """Bits per byte of the held-out text under a model that has not been trained on it, products in `dtype`."""
+    from engine.model.evaluate import evaluate
+
+    first, size = tokens.end_of_text, tokens.heldout_bytes
+    return evaluate(model, tokens.heldout, size, first=first, max_windows=WINDOWS, dtype=dtype).bits_per_byte
+
+
+def likeliest() -> Path | None:
+    """The model of the store that has read most, and so is the likeliest to be worth going on from; None when there is
+    none."""
+    read = [
+        (stored.record.summary.get("tokens") or 0, stored.folder)
+        for stored in models.models()
+        if stored.record is not None and stored.record.summary and not stored.running
+    ]
+    return max(read)[1] if read else None
+
+
+def foresee(texts: Sequence[str], base: str = "") -> Foresight:
+    """What can be told of texts from a sample of them, and of the model `base` on it. Raises `EngineError`."""
     import numpy as np
 
     from engine.data.tokenizer import train_tokenizer
@@ -39,7 +79,22 @@ def foresee(texts: Sequence[str]) -> float:
     before, end = text[:cut], text[cut:]
     tokenizer = train_tokenizer("bpe", [before[:SAMPLE]], default_vocab_size(size, "bpe"))
     train, heldout = (np.array(tokenizer.encode(part), dtype=np.int64) for part in (before, end))
-    return bits_per_byte(train, heldout, len(end.encode()) / max(1, len(heldout)), tokenizer.vocab_size)
+    trigram_bits = bits_per_byte(train, heldout, len(end.encode()) / max(1, len(heldout)), tokenizer.vocab_size)
+    return Foresight(trigram_bits, _under(base, end) if base else math.nan)
+
+
+def _under(base: str, end: str) -> float:
+    """Bits per byte of a text under a model of the store."""
+    import numpy as np
+
+    from engine.data.dataset import TokenData
+    from engine.store import checkpoint
+
+    folder = models.find(base)
+    tokenizer = checkpoint.load_tokenizer(folder)
+    heldout = np.array(tokenizer.encode(end), dtype=np.int64)
+    tokens = TokenData(heldout[:0], heldout, 0, len(end.encode()), tokenizer.end_of_text)
+    return standing(checkpoint.load_model(folder, "best", "cpu"), tokens)
 
 
 def _slices(texts: Sequence[str]) -> tuple[int, Iterator[str]]:
@@ -65,21 +120,21 @@ def _cuts(paths: Sequence[Path]) -> Iterator[str]:
                 yield file.read(each).decode("utf-8", "ignore")
 
 
-def foresee_in_child(texts: Sequence[str], *, timeout: float = 60.0) -> float:
-    """`foresee` in a process of its own; nan when nothing can be said."""
-    command = [sys.executable, "-m", "engine.training.foresight", *texts]
+def foresee_in_child(texts: Sequence[str], base: str = "", *, timeout: float = 60.0) -> Foresight:
+    """`foresee` in a process of its own; nothing but nan when nothing can be said."""
+    command = [sys.executable, "-m", "engine.training.foresight", base, *texts]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=timeout, env=environment, stdin=subprocess.DEVNULL
         )
-        return float(done.stdout)
-    except (subprocess.SubprocessError, OSError, ValueError):
-        return math.nan
+        return Foresight(*map(float, json.loads(done.stdout)))
+    except (subprocess.SubprocessError, OSError, ValueError, TypeError):
+        return NOTHING
 
 
 if __name__ == "__main__":
     try:
-        sys.stdout.write(f"{foresee(sys.argv[1:])}\n")
+        sys.stdout.write(json.dumps(foresee(sys.argv[2:], sys.argv[1])))
     except EngineError as error:
         sys.exit(str(error))

@@ -19,10 +19,11 @@ from engine.errors import StorageError
 from engine.model.gpt import GPT
 from engine.store import checkpoint as store
 from engine.store.models import ModelRecord
+from engine.training.claiming import discard
 from engine.training.control import Control
 from engine.training.parallel import Ranks
 from engine.training.planner import Machine, Plan
-from engine.training.preparation import Job, discard
+from engine.training.preparation import Job
 
 _JOB, _READY, _GO = "job", "ready {rank}", "go"
 

@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from engine import files, locations
 from engine.errors import EngineError
 from engine.training.planner import Machine
 
-_FORMAT = 2
+_FORMAT = 3
 MOST_SECONDS = 1.0
 """What is measured takes no longer than that, and one repetition more."""
 CROWDED = (
@@ -149,26 +150,26 @@ def measure(device: str) -> Machine:
     and what a whole training step of a small model makes of it, hand-written or by autograd."""
     import torch
 
-    from engine.config import ModelConfig
+    from engine.config import ModelConfig, TrainConfig
     from engine.model.gpt import GPT
     from engine.training.fast_step import FastStep
-    from engine.training.optim import FlatParameters
+    from engine.training.optim import FlatParameters, Optimizer
     from engine.training.steps import AutogradStep, Step, synchronize
 
     keep_freed_pages()
 
     def seconds(work: Any, repeats: int) -> float:
-        """The shortest of so many; of fewer where a second has passed by then, as it does on a busy machine."""
-        best, first = float("inf"), time.perf_counter()
-        for _ in range(repeats):
+        """The middle one of so many; of fewer where a second has passed by then, as it does on a busy machine."""
+        work()  # the first takes memory, and loads what it needs
+        synchronize(device)
+        times: list[float] = []
+        first = time.perf_counter()
+        while len(times) < repeats and (not times or time.perf_counter() - first < MOST_SECONDS):
             begun = time.perf_counter()
             work()
             synchronize(device)
-            now = time.perf_counter()
-            best = min(best, now - begun)
-            if now - first > MOST_SECONDS:
-                break
-        return best
+            times.append(time.perf_counter() - begun)
+        return statistics.median(times)
 
     size = (2048, 128, 768) if device == "cpu" else (16384, 2048, 2048)
     rates = {}
@@ -179,14 +180,23 @@ def measure(device: str) -> Machine:
         rates[dtype] = 2 * size[0] * size[1] * size[2] / took
     dtype = torch.bfloat16 if rates[torch.bfloat16] > 1.15 * rates[torch.float32] else torch.float32
 
-    config = ModelConfig(vocab_size=2048, block_size=128, n_ff=384)
+    config = ModelConfig(vocab_size=2048, block_size=256, n_ff=384)
     model = GPT(config).to(device)
     flat = FlatParameters(model)
-    ids = torch.randint(0, config.vocab_size, (16, config.block_size), device=device)
+    optimizer = Optimizer(flat, model, TrainConfig())
+    ids = torch.randint(0, config.vocab_size, (8, config.block_size), device=device)
     candidates: dict[str, Step] = {"autograd": AutogradStep(model, dtype)}
     if device == "cpu":
         candidates["fast"] = FastStep(model, flat, dtype)
-    times = {name: seconds(lambda step=step: step(ids, ids), 4) for name, step in candidates.items()}
+
+    def whole(step: Step) -> None:
+        """All of a step's work, down to new weights."""
+        flat.grad.zero_()
+        step(ids, ids)
+        flat.clip_gradients(1.0)
+        optimizer.step(0.0)
+
+    times = {name: seconds(lambda step=step: whole(step), 5) for name, step in candidates.items()}
     fast = times.get("fast", float("inf")) < times["autograd"]
     reached = config.flops_per_token() * ids.numel() / min(times.values())
     memory = torch.cuda.get_device_properties(0).total_memory if device == "cuda" else physical_memory()

@@ -6,9 +6,14 @@ What a neural model reaches on a text follows closely what counting reaches on i
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from engine.data.dataset import TokenData
+    from engine.data.tokenizer import Tokenizer
 
 TRAIN_TOKENS = 400_000
 """Tokens that are counted at most: the same for every text, so that what is compared is the texts."""
@@ -30,6 +35,12 @@ def bits_per_byte(
         return math.nan
     nats = -float(np.log(_probabilities(train, heldout, vocab_size)).mean())
     return nats / math.log(2) / bytes_per_token
+
+
+def trigram_bits(tokens: TokenData, tokenizer: Tokenizer) -> float:
+    """`bits_per_byte` of a corpus's held-out part."""
+    bytes_per_token = tokens.heldout_bytes / max(1, len(tokens.heldout))
+    return bits_per_byte(tokens.train, tokens.heldout, bytes_per_token, tokenizer.vocab_size)
 
 
 def _spread(tokens: NDArray[np.integer], most: int) -> NDArray[np.int64]:

@@ -7,10 +7,12 @@ operations instead of hundreds of small ones.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim.adam import adam
 
 from engine.config import TrainConfig
 from engine.errors import DamagedModelError
@@ -133,6 +135,57 @@ class Muon:
         self.data.add_(self.update, alpha=-learning_rate)
 
 
+@dataclass
+class _Moments:
+    """A stretch of weights under Adam: what it moves, by which gradients and with which decay; its state."""
+
+    data: Tensor
+    grad: Tensor
+    weight_decay: float
+
+    def __post_init__(self) -> None:
+        self.step = torch.zeros((), dtype=torch.float32, device=self.data.device)
+        self.exp_avg, self.exp_avg_sq = torch.zeros_like(self.data), torch.zeros_like(self.data)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"step": self.step, "exp_avg": self.exp_avg, "exp_avg_sq": self.exp_avg_sq}
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015), or with `decoupled` decay AdamW (Loshchilov and Hutter 2019), fused.
+
+    It calls the function that torch's class of that name calls; the class imports a second's worth of torch with it.
+    """
+
+    def __init__(
+        self, parts: Sequence[tuple[Tensor, Tensor, float]], betas: tuple[float, float], *, decoupled: bool = True
+    ) -> None:
+        self.parts = [_Moments(*part) for part in parts]
+        self.betas, self.decoupled = betas, decoupled
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """One update at `learning_rate`."""
+        for part in self.parts:
+            adam(
+                [part.data],
+                [part.grad],
+                [part.exp_avg],
+                [part.exp_avg_sq],
+                [],
+                [part.step],
+                fused=True,
+                decoupled_weight_decay=self.decoupled,
+                amsgrad=False,
+                beta1=self.betas[0],
+                beta2=self.betas[1],
+                lr=learning_rate,
+                weight_decay=part.weight_decay,
+                eps=1e-8,
+                maximize=False,
+            )
+
+
 class Optimizer:
     """What moves the weights: Adam, AdamW, or Muon on the matrices with AdamW on the rest. One state, saved and
     restored whole."""
@@ -144,61 +197,39 @@ class Optimizer:
         if config.optimizer == "muon":
             self.muon = Muon(flat, model, config.momentum, config.weight_decay)
             groups.pop(MATRICES)
-        self.flats: list[nn.Parameter] = []
-        parameter_groups: list[dict[str, Any]] = []
+        parts = []
         for group, (start, end) in groups.items():
-            parameter = nn.Parameter(flat.data[start:end])
-            parameter.grad = flat.grad[start:end]
-            decay = 0.0 if group == VECTORS else config.weight_decay
-            if self.muon is not None and group == EMBEDDINGS:
-                decay = 0.0  # Muon's decay is measured in its own rate; embeddings are left free
-            self.flats.append(parameter)
-            parameter_groups.append({"params": [parameter], "weight_decay": decay})
-        kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-        fused = flat.data.device.type in ("cpu", "cuda", "mps")
-        self.adam = kind(parameter_groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
+            # Muon's decay is measured in its own rate; embeddings are left free
+            free = group == VECTORS or (self.muon is not None and group == EMBEDDINGS)
+            parts.append((flat.data[start:end], flat.grad[start:end], 0.0 if free else config.weight_decay))
+        self.adam = Adam(parts, (config.beta1, config.beta2), decoupled=config.optimizer != "adam")
 
     def step(self, scale: float) -> None:
         """One update with every peak rate multiplied by `scale`."""
-        for group in self.adam.param_groups:
-            group["lr"] = self.config.learning_rate * scale
-        self.adam.step()
+        self.adam.step(self.config.learning_rate * scale)
         if self.muon is not None:
             self.muon.step(self.config.matrix_learning_rate * scale)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, as named tensors."""
-        tensors: dict[str, Tensor] = {}
-        for index, parameter in enumerate(self.flats):
-            for key, value in self.adam.state[parameter].items():
-                tensors[f"adam.{index}.{key}"] = value
+        tensors = {
+            f"adam.{index}.{key}": value
+            for index, part in enumerate(self.adam.parts)
+            for key, value in part.state().items()
+        }
         if self.muon is not None:
             tensors["muon.buffer"] = self.muon.buffer
         return tensors
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take up the state that `state` gave. Raises `DamagedModelError` when it is another model's: the fused kernels
-        would read past its end."""
-        expected = {"muon.buffer": self.muon.buffer.shape} if self.muon is not None else {}
-        if any(name.startswith("adam.") for name in tensors):  # before its first step Adam has no state at all
-            for index, parameter in enumerate(self.flats):
-                shapes = {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
-                expected |= {f"adam.{index}.{key}": shape for key, shape in shapes.items()}
-        for name, shape in expected.items():
-            if name not in tensors or tensors[name].shape != shape:
+        """Take up the state that `state` gave. Raises `DamagedModelError` when it is another model's."""
+        begun = any(name.startswith("adam.") for name in tensors)  # older files have nothing of a run of no steps
+        for name, own in self.state().items():
+            if not begun and name.startswith("adam."):
+                continue
+            if name not in tensors or tensors[name].shape != own.shape:
                 raise DamagedModelError(f"The saved state of this training is damaged: {name} does not fit the model.")
-        for index, parameter in enumerate(self.flats):
-            prefix = f"adam.{index}."
-            for key, value in tensors.items():
-                if key.startswith(prefix):
-                    device = (
-                        value.device
-                        if key.endswith("step") and not self.adam.defaults.get("fused")
-                        else parameter.device
-                    )
-                    self.adam.state[parameter][key.removeprefix(prefix)] = value.clone().to(device)
-        if self.muon is not None:
-            self.muon.buffer.copy_(tensors["muon.buffer"])
+            own.copy_(tensors[name])
 
 
 def rate_scale(config: TrainConfig, step: int, progress: float) -> float:

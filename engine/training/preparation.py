@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,17 +17,19 @@ from engine.config import ModelConfig, TrainConfig, parse_settings
 from engine.data.corpus import Corpus, open_corpus
 from engine.data.dataset import TokenData, encode_corpus
 from engine.data.tokenizer import Tokenizer, train_tokenizer
-from engine.errors import ConfigError, DamagedModelError, EngineError, ModelNotFoundError, NameTakenError, RequestError
+from engine.errors import ConfigError, DamagedModelError, EngineError, ModelNotFoundError, RequestError
 from engine.events import Event, Prepare, Warning
 from engine.model.gpt import GPT
 from engine.store import checkpoint as store
 from engine.store import models
 from engine.store.models import ModelRecord
+from engine.training.claiming import check_taken, discard, keep_text, take_folder
+from engine.training.foresight import likeliest, standing
 from engine.training.machine import CROWDED, keep_freed_pages, look, measure, remembered
-from engine.training.ngrams import bits_per_byte
+from engine.training.ngrams import trigram_bits
 from engine.training.parallel import Ranks
-from engine.training.planner import Machine, Plan, plan
-from engine.training.steps import settle
+from engine.training.planner import FROM_AUTO, Machine, Plan, plan, weigh
+from engine.training.steps import DTYPES, settle
 
 DEFAULT_MINUTES = 2.0
 SMALLEST_VOCABULARY = {"bpe": 257, "byte": 257, "word": 3}
@@ -76,6 +77,7 @@ class Job:
 
 
 Clock = Callable[[], float]
+Begun = tuple[Plan, Tokenizer, TokenData, GPT]
 Preparing = Generator[Event, None, Job]
 
 
@@ -134,9 +136,13 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
             "Nothing to train on: name a text file, a folder or a corpus (`gpt-tui corpora` lists those that ship)."
         )
     if request.name is not None:
-        _check_taken(models.check_name(request.name), request.replace)
+        check_taken(models.check_name(request.name), replacing=request.replace)
     device = ranks.resolve_device(request.device)
-    base = models.find(request.from_model) if request.from_model is not None else None
+    base = None
+    if request.from_model is not None:
+        base = likeliest() if request.from_model == FROM_AUTO else models.find(request.from_model)
+        if base is None:
+            yield Warning(elapsed=clock(), message="There is no model to go on from: it begins from scratch.")
 
     yield Prepare(elapsed=clock(), stage="reading", message="Reading the text")
     corpus = open_corpus(list(request.texts))
@@ -144,55 +150,38 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
         yield Warning(elapsed=clock(), message=note)
     budget: dict[str, Any] = {"minutes": request.minutes, "steps": request.steps, "epochs": request.epochs}
     budget = {key: value for key, value in budget.items() if value is not None} or {"minutes": DEFAULT_MINUTES}
-    kind = request.tokenizer or "bpe"
 
     yield Prepare(elapsed=clock(), stage="measuring", message="Measuring what this machine can do")
     measured, crowded = _measured(device, ranks)
     if crowded:
         yield Warning(elapsed=clock(), message=CROWDED)
-    base_model = models.read_record(base).model if base is not None else None
-    options: dict[str, Any] = {**budget, "preset": request.preset, "tokenizer": kind, "base": base_model}
-    planned = plan(corpus.bytes, ranks.together(measured), overrides=overrides, **options)
+    machine = ranks.together(measured)
+    given = _Given(request, corpus, machine, device, budget, overrides, clock)
+    begun = None
+    if base is not None:
+        begun = yield from _from_model(base, given)
+    if begun is None:
+        base, begun = None, (yield from _from_scratch(given))
+    planned, tokenizer, tokens, model = begun
     ranks.share(planned.train.batch_size)
-
-    if base is not None:
-        tokenizer = store.load_tokenizer(base)
-    else:
-        yield Prepare(elapsed=clock(), stage="tokenizer", message="Learning which tokens this text is made of")
-        holdout = planned.train.holdout
-        tokenizer = train_tokenizer(
-            kind, (piece.text for piece in corpus.split(holdout)[0]()), planned.model.vocab_size
-        )
-    tokens = yield from _encode(corpus, tokenizer, planned.train.holdout, clock)
-    overrides[0].pop("vocab_size", None)
-    options["vocab_size"] = base_model.vocab_size if base_model is not None else tokenizer.vocab_size
-    bytes_per_token = tokens.heldout_bytes / max(1, len(tokens.heldout))
-    options["trigram_bits"] = bits_per_byte(tokens.train, tokens.heldout, bytes_per_token, tokenizer.vocab_size)
-    planned = plan(corpus.bytes, ranks.together(measured), overrides=overrides, **options)
-    _check_length(tokens, planned.model)
-
-    torch.manual_seed(planned.train.seed)
-    model = store.load_model(base, "best", device) if base is not None else GPT(planned.model).to(device)
-    if base is not None:
-        model.config = planned.model
     train = settle(replace(planned.train, device=device), model, measured, device)
     record = ModelRecord(
         name=request.name or corpus.name,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         format=models.FORMAT,
-        corpus=_describe(corpus, request),
+        corpus=_describe(corpus, base.name if base is not None else None),
         summary={},
         model=planned.model,
         train=train,
         tokenizer_checksum=tokenizer.checksum,
     )
-    folder, lock, replaced = _take_folder(record, request)
+    folder, lock, replaced = take_folder(record, own_name=request.name is not None, replacing=request.replace)
     try:
         record = replace(record, name=folder.name)
         tokenizer.save(folder / store.TOKENIZER)
         store.save_heldout(folder, tokens.heldout, tokens.heldout_bytes)
         if any(source == "-" or Path(source).is_fifo() for source in corpus.sources):
-            _keep_text(corpus, folder / TEXT_COPY)
+            keep_text(corpus, folder / TEXT_COPY)
         models.write_record(folder, record)
     except BaseException:
         discard(folder, lock)
@@ -202,6 +191,63 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
         raise
     prompt = _opening(tokenizer, tokens)
     return Job(folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt, notes=corpus.notes)
+
+
+class _Given(NamedTuple):
+    """What a model is begun from: what was asked for, and what was found out of it."""
+
+    request: Request
+    corpus: Corpus
+    machine: Machine
+    device: str
+    budget: Mapping[str, Any]
+    overrides: tuple[dict[str, Any], dict[str, Any]]
+    clock: Clock
+
+
+def _from_scratch(given: _Given) -> Generator[Event, None, Begun]:
+    """A tokenizer of this text's own, and a model that knows nothing."""
+    request, corpus, machine, device, budget, overrides, clock = given
+    kind = request.tokenizer or "bpe"
+    options: dict[str, Any] = {**budget, "preset": request.preset, "tokenizer": kind}
+    planned = plan(corpus.bytes, machine, overrides=overrides, **options)
+    yield Prepare(elapsed=clock(), stage="tokenizer", message="Learning which tokens this text is made of")
+    holdout = planned.train.holdout
+    tokenizer = train_tokenizer(kind, (piece.text for piece in corpus.split(holdout)[0]()), planned.model.vocab_size)
+    tokens = yield from _encode(corpus, tokenizer, holdout, clock)
+    overrides[0].pop("vocab_size", None)
+    options |= {"vocab_size": tokenizer.vocab_size, "trigram_bits": trigram_bits(tokens, tokenizer)}
+    planned = plan(corpus.bytes, machine, overrides=overrides, **options)
+    _check_length(tokens, planned.model)
+    torch.manual_seed(planned.train.seed)
+    return planned, tokenizer, tokens, GPT(planned.model).to(device)
+
+
+def _from_model(base: Path, given: _Given) -> Generator[Event, None, Begun | None]:
+    """A model of the store, its tokenizer and its shape; None when it was to be chosen, and scratch is expected to come
+    out better."""
+    request, corpus, machine, device, budget, overrides, clock = given
+    tokenizer, record = store.load_tokenizer(base), models.read_record(base)
+    options: dict[str, Any] = {**budget, "tokenizer": record.train.tokenizer, "base": record.model}
+    options["vocab_size"] = record.model.vocab_size
+    planned = plan(corpus.bytes, machine, overrides=overrides, **options)
+    tokens = yield from _encode(corpus, tokenizer, planned.train.holdout, clock)
+    _check_length(tokens, planned.model)
+    torch.manual_seed(planned.train.seed)
+    model = store.load_model(base, "best", device)
+    yield Prepare(elapsed=clock(), stage="weighing", message=f"Trying {base.name} on this text")
+    dtype = DTYPES[machine.dtype] if machine.dtype != "float32" else None
+    base_bits, trigrams = standing(model, tokens, dtype), trigram_bits(tokens, tokenizer)
+    planned = plan(corpus.bytes, machine, overrides=overrides, base_bits=base_bits, trigram_bits=trigrams, **options)
+    scratch = plan(corpus.bytes, machine, trigram_bits=trigrams, **budget)
+    better, reason = weigh(planned, scratch, trigrams, base.name)
+    yield Prepare(elapsed=clock(), stage="weighing", message=reason)
+    if not better and request.from_model == FROM_AUTO:
+        return None
+    if not better:
+        yield Warning(elapsed=clock(), message=f"{reason} Leave --from out for that.")
+    model.config = planned.model
+    return replace(planned, reason=reason), tokenizer, tokens, model
 
 
 def _encode(corpus: Corpus, tokenizer: Tokenizer, holdout: float, clock: Clock) -> Generator[Event, None, TokenData]:
@@ -216,7 +262,7 @@ def _encode(corpus: Corpus, tokenizer: Tokenizer, holdout: float, clock: Clock) 
     return tokens
 
 
-def _describe(corpus: Corpus, request: Request) -> dict[str, Any]:
+def _describe(corpus: Corpus, base: str | None) -> dict[str, Any]:
     """The corpus as model.toml keeps it: enough to find the text again and to know whether it is still the same."""
     return {
         "name": corpus.name,
@@ -225,21 +271,8 @@ def _describe(corpus: Corpus, request: Request) -> dict[str, Any]:
         "bytes": corpus.bytes,
         "characters": corpus.characters,
         "documents": corpus.documents,
-        **({"from_model": request.from_model} if request.from_model else {}),
+        **({"from_model": base} if base else {}),
     }
-
-
-def _check_taken(name: str, replacing: bool) -> None:
-    folder = locations.models_dir() / name
-    if not models.is_there(folder) or not models.is_there(folder / models.RECORD):
-        return
-    if files.ModelLock(folder).is_held():
-        files.ModelLock(folder).acquire()  # says who holds it
-    if not replacing:
-        raise NameTakenError(
-            f"{name}: a model of that name is there already. Give another --name, or --resume to go on with it, "
-            "or --replace to train it anew (the old one goes to the trash)."
-        )
 
 
 def _check_length(tokens: TokenData, model: ModelConfig) -> None:
@@ -248,64 +281,6 @@ def _check_length(tokens: TokenData, model: ModelConfig) -> None:
             f"block_size: {model.block_size} is longer than the text, which has {len(tokens.train)} tokens to train "
             "on. Choose a smaller block_size or a longer text."
         )
-
-
-def _take_folder(record: ModelRecord, request: Request) -> tuple[Path, files.ModelLock, bool]:
-    """A folder of that name that no one else has, locked. A model that is replaced goes to the trash; the last value
-    says whether one did."""
-    replaced = False
-    root = locations.models_dir()
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise files.storage_error(root, error) from error
-    models.remove_abandoned()
-    while True:
-        name = record.name if request.name is not None else models.free_name(record.name)
-        folder = root / name
-        if models.is_there(folder) and models.is_there(folder / models.RECORD) and request.replace:
-            models.delete(name)
-            replaced = True
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            if models.is_there(folder / models.RECORD):
-                if request.name is None:
-                    continue  # taken in this moment by another: the next free name
-                _check_taken(name, replacing=False)
-        except OSError as error:
-            raise files.storage_error(folder, error) from error
-        lock = files.ModelLock(folder).acquire()
-        files.remove_leftovers(folder)
-        if any(path.name not in files.LOCK_FILES for path in folder.iterdir()):
-            lock.release()
-            raise NameTakenError(f"{name}: what lies in {folder} is no model; move it, or give another --name.")
-        return folder, lock, replaced
-
-
-def discard(folder: Path, lock: files.ModelLock) -> None:
-    """Take back a folder that was begun and whose run came to nothing."""
-    lock.release()
-    with contextlib.suppress(OSError):
-        shutil.rmtree(folder)
-
-
-def _keep_text(corpus: Corpus, folder: Path) -> None:
-    """Keep a text of which some came through a pipe and cannot be read again: a file for each document."""
-    number = 0
-    with contextlib.ExitStack() as open_file:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for piece in corpus.pieces():
-                if piece.starts_document:
-                    open_file.close()
-                    path = folder / f"{number:08}.txt"
-                    copy = open_file.enter_context(path.open("w", encoding="utf-8", newline=""))
-                    number += 1
-                copy.write(piece.text)
-            open_file.close()
-        except OSError as error:
-            raise files.storage_error(folder, error) from error
 
 
 def _opening(tokenizer: Tokenizer, tokens: TokenData) -> str:

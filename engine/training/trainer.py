@@ -192,6 +192,8 @@ class Trainer:
             bigrams.fit_bigrams(self.job.model, state.flat, counts, steps, dtype)
         self.worker.begin()
         budget.begin(state.step)
+        if self.job.record.corpus.get("from_model") and not state.step:
+            yield self._evaluate()  # how it did before: what comes must be better to be kept
         reason, shown = "budget", -math.inf
         while not budget.used_up(state.step):
             if self.control.stopping:
@@ -293,22 +295,24 @@ class Trainer:
 
     def _sample(self) -> Sample:
         """What the model writes now, from the same words each time."""
-        job = self.job
+        job, begun = self.job, time.monotonic()
         model = LanguageModel(job.model, job.tokenizer, documents=job.record.corpus["documents"])
         options: dict[str, Any] = {"temperature": 0.8, "top_p": 0.95, "seed": self.config.seed}
         self.state.text = model.generate(job.prompt, max_new_tokens=SAMPLE_TOKENS, **options)
         job.model.train()
+        self.budget.sample_took(time.monotonic() - begun)
         return Sample(elapsed=self.clock(), step=self.state.step, prompt=job.prompt, text=self.state.text)
 
     # What it keeps
 
     def _keep_moment(self) -> Iterator[Event]:
-        step = self.state.step
+        step, begun = self.state.step, time.monotonic()
         try:
             store.save_moment(self.folder, self.job.model, step, self.config.moments)
         except StorageError as error:
             yield Warning(elapsed=self.clock(), message=f"{error} Training goes on.")
             return
+        self.budget.moment_took(time.monotonic() - begun)
         yield Checkpoint(elapsed=self.clock(), step=step, kind="moment", path=str(self.folder / store.moment(step)))
 
     def _autosave(self) -> Iterator[Event]:

@@ -9,7 +9,7 @@ import math
 import platform
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from engine.data.corpus import catalog, model_name
 from engine.errors import ConfigError, EngineError
 from engine.store import models
 from engine.store.models import ModelRecord
-from engine.training.planner import Machine, Plan, plan
+from engine.training.foresight import NOTHING, Foresight, foresee_in_child
+from engine.training.planner import Machine, Plan, plan, weigh
 
 BUDGETS = ("steps", "epochs")
 """Settings that take the place of the minutes."""
@@ -78,9 +79,10 @@ def make_plan(
     choices: Choices,
     base: ModelRecord | None = None,
     distinct_words: int | None = None,
-    trigram_bits: float = math.nan,
+    foreseen: Foresight = NOTHING,
 ) -> Plan:
-    """What will be built of a text of so many bytes. Raises `ConfigError`, which begins with a setting's name."""
+    """What will be built of a text of so many bytes, of which so much is foreseen. Raises `ConfigError`, which begins
+    with a setting's name."""
     model, train = parse_settings([f"{name}={text}" for name, text in choices.settings.items()])
     for name in ("device", *BUDGETS):
         train.pop(name, None)
@@ -89,16 +91,22 @@ def make_plan(
         for name in model:
             if name != "dropout":
                 raise ConfigError(f"{name}: {KEPT_FROM_BASE}; leave it empty.")
-        vocab = base.model.vocab_size
-        return plan(
+        planned = plan(
             n_bytes,
             machine,
             tokenizer=base.train.tokenizer,
-            vocab_size=vocab,
+            vocab_size=base.model.vocab_size,
             base=base.model,
             overrides=(model, train),
+            trigram_bits=foreseen.trigram_bits,
+            base_bits=foreseen.base_bits,
             **budget,
         )
+        if math.isnan(foreseen.base_bits):
+            return planned
+        scratch = plan(n_bytes, machine, trigram_bits=foreseen.trigram_bits, **budget)
+        better, reason = weigh(planned, scratch, foreseen.trigram_bits, base.name)
+        return replace(planned, reason=reason, advice=planned.advice if better else (*planned.advice, reason))
     _check_vocabulary(model, choices.tokenizer)
     vocab_size = None
     if choices.tokenizer == "word" and distinct_words is not None:  # a word counts twice where it begins a sentence
@@ -110,7 +118,7 @@ def make_plan(
         tokenizer=choices.tokenizer,
         vocab_size=vocab_size,
         overrides=(model, train),
-        trigram_bits=trigram_bits,
+        trigram_bits=foreseen.trigram_bits,
         **budget,
     )
 
@@ -260,18 +268,16 @@ CROWDED = "Other programs keep this machine busy; without them it will do more."
 """What is said of a machine that was measured so."""
 
 
-def predictability(texts: tuple[str, ...]) -> float:
-    """How predictable the texts are, from which the quality is foretold; nan when nothing can be said. Takes a child
-    process one to three seconds, once for each text in this session."""
-    from engine.training.foresight import foresee_in_child
-
-    key = (texts, *map(_stamp, texts))
-    if key not in _predictable:
-        _predictable[key] = foresee_in_child(texts)
-    return _predictable[key]
+def foreseen(texts: tuple[str, ...], base: str = "") -> Foresight:
+    """How predictable the texts are, and how the model `base` does on them, from which the quality is foretold. Takes a
+    child process one to three seconds, once for each text and model in this session."""
+    key = (texts, base, *map(_stamp, texts))
+    if key not in _foreseen:
+        _foreseen[key] = foresee_in_child(texts, base)
+    return _foreseen[key]
 
 
-_predictable: dict[tuple[Any, ...], float] = {}
+_foreseen: dict[tuple[Any, ...], Foresight] = {}
 
 
 def _stamp(text: str) -> tuple[int, int]:

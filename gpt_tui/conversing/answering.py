@@ -22,7 +22,7 @@ from gpt_tui.conversing.talking import Prompt, Style
 if TYPE_CHECKING:
     from engine.generation.protocol import GeneratorClient, Writing
 
-FRAME = 1 / 60
+FRAME = 1 / 240
 """Seconds between two batches of text: what comes sooner goes with the next."""
 
 TRIES = 4

@@ -22,7 +22,7 @@ from gpt_tui.drafting.endings import UNTIL, Ending
 if TYPE_CHECKING:
     from engine.generation.protocol import GeneratorClient, Tokenized, Writing
 
-FRAME = 1 / 60
+FRAME = 1 / 240
 """Seconds between two batches of text: what comes sooner waits and goes with the next."""
 
 BRANCHES = 3

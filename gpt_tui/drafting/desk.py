@@ -14,7 +14,8 @@ from typing import Any
 
 from engine.errors import BusyError, EngineError
 from gpt_tui import drafts
-from gpt_tui.drafting import own_file
+from gpt_tui.drafting import kept_tries, own_file
+from gpt_tui.drafting.composing import Try
 from gpt_tui.drafts import Draft, Hold, Span
 
 KEEP_AFTER, NOTE_AFTER = 0.5, 3.0
@@ -135,6 +136,7 @@ class Desk:
         self._text_changed = self._changed = self._failing = self._slow = False
         self._task: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
+        self._tries: list[Try] = []  # that are not on the disk yet
 
     @property
     def read_only(self) -> bool:
@@ -160,6 +162,15 @@ class Desk:
         for name, value in fields.items():
             setattr(self.draft, name, value)
         self.touch(text=False)
+
+    def add_tries(self, tries: Sequence[Try]) -> None:
+        """Keep what the model wrote, with its probabilities."""
+        self._tries += tries
+        self.touch(text=False)
+
+    def tries(self) -> list[Try]:
+        """All that was ever written for this draft, the oldest first."""
+        return [*kept_tries.read(self.draft.folder), *self._tries]
 
     async def _later(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -201,6 +212,9 @@ class Desk:
         drafts.save(copy, text_changed=text_changed or not self._on_disk)
         self._on_disk = True
         self.draft.changed = copy.changed
+        if tries := list(self._tries):  # more may come meanwhile
+            kept_tries.add(copy.folder, tries)
+            self._tries = self._tries[len(tries) :]
 
     async def save_file(self) -> None:
         """Write the writer's own file. Raises `StorageError`."""

@@ -69,7 +69,8 @@ class Ticks(AxisFormatter):
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
         values = [10**tick for tick in ticks] if self.log else list(ticks)
         if self.kind == "time":
-            return [clock(round(value, 1)) for value in values]
+            in_one_way = clock if max(values, default=0.0) < 60 else duration
+            return [in_one_way(round(value, 1)) for value in values]
         if self.kind == "count":
             return [count(value) for value in values]
         apart = ticks[1] - ticks[0] if len(ticks) > 1 else 0.1

@@ -66,7 +66,7 @@ class OffersChoices(WritesOn):
         self.tries = Tries(self._branch_at, request.prompt)
         for index, text in enumerate(request.texts):
             self.tries.add(Try(text, request.seed + index, request.tokens[index]))
-        self.written += self.tries.tries
+        self.keep_tries(self.tries.tries)
         self.tries.index = [t.text for t in self.tries.tries].index(request.texts[event.index])
         self._put(self.editor.begin_continuation(self._branch_at), self.tries.tries[self.tries.index])
         self._close_branches()

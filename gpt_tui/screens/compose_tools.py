@@ -190,6 +190,7 @@ class HasTools(KeepsHouse):
         draft = self.draft
         stands = self.tries is not None and self.tries.stands(self.editor.text)
         standing = self.tries.standing if self.tries is not None and stands else None
+        tries = await asyncio.to_thread(self.desk.tries) if self.desk is not None else []
         passage = Passage(
             text,
             spans,
@@ -198,7 +199,7 @@ class HasTools(KeepsHouse):
             settings={name: value for name, value in self.values.items() if name != "seed"},
             seed=standing.seed if standing is not None else None,
             title=drafts.title_of(text, draft.name, draft.file),
-            tokens=placed(self.written, text),
+            tokens=placed(tries, text),
         )
         await export(self, passage, "Export the selection" if part else "Export the draft")
 

@@ -33,8 +33,6 @@ class WritesOn(LooksAhead):
         super().__init__(services)
         self.tries: Tries | None = None
         """The last place that was written on, and what was tried there."""
-        self.written: list[Try] = []
-        """All that was written for this draft since it was opened."""
         self._coming: tuple[Request, Continuation] | None = None
         """What is being written, and where it comes in."""
         self._standing: tuple[Continuation, int] | None = None
@@ -45,7 +43,6 @@ class WritesOn(LooksAhead):
         """Another draft comes: nothing of what was written for this one goes there."""
         self.stop_writing()
         self.tries = self._standing = None
-        self.written = []
         self.alternatives.close()
         self.branches.close()
 
@@ -218,12 +215,17 @@ class WritesOn(LooksAhead):
         if self.tries is not None and not undone:
             self.tries.start = coming.start
             self.tries.add(Try(coming.text, request.seed, request.tokens[0]))
-            self.written += self.tries.tries[-1:]
+            self.keep_tries(self.tries.tries[-1:])
         self._standing = (coming, self.editor.version) if coming.text else None
         if request.reason == "lost":
             return
         self.tell("" if undone else f"{_ENDS.get(request.reason, '')} · {request.written} tokens{_speed(request)}")
         self.look_soon()
+
+    def keep_tries(self, tries: list[Try]) -> None:
+        """Keep what was written, with its probabilities, beside the draft."""
+        if self.desk is not None:
+            self.desk.add_tries(tries)
 
     # Suggestions
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from engine.data.census import Counts, count
 from engine.data.preview import Preview
 from engine.errors import ConfigError, EngineError
 from engine.store.models import ModelRecord
+from engine.training.foresight import NOTHING, Foresight
 from engine.training.planner import Machine
 from gpt_tui import navigation
 from gpt_tui.background import Interest, each_in_background, in_background
@@ -69,7 +69,7 @@ class CorporaScreen(Place):
     _facts = Facts()
     _counts: Counts | None = None
     _preview: Preview | None = None
-    _predictability = math.nan
+    _foreseen: tuple[str, Foresight] = ("", NOTHING)  # what was told of the texts, and with which model
     _awaited: navigation.OpenCorpora | None = None  # what was asked for before the lists were there
 
     def content(self) -> Iterable[Widget]:
@@ -184,7 +184,7 @@ class CorporaScreen(Place):
 
     def watch_texts(self, texts: tuple[str, ...]) -> None:
         self._counts = self._preview = None
-        self._predictability = math.nan
+        self._foreseen = "", NOTHING
         self._show_facts(self._facts._replace(counting=True))
         self._look(texts)
         self._find_name(texts)
@@ -206,20 +206,20 @@ class CorporaScreen(Place):
                 await asyncio.sleep(0.1)  # a cursor that only passes by starts no count
                 async for counts in each_in_background(count(texts, interest), still=self._is_open):
                     self._counted(counts)
-                self._foresee(texts)
+                self._foresee(texts, self.choices.from_model)
             except EngineError as error:
                 self._counts = None
                 self._show_facts(self._facts._replace(counting=False, problem=planning.shorter(error, texts)))
                 self._replan()
 
     @work(exclusive=True, group="foresee")
-    async def _foresee(self, texts: tuple[str, ...]) -> None:
-        """How well it may be learned, once somebody stays with a text."""
-        self._predictability = math.nan
+    async def _foresee(self, texts: tuple[str, ...], base: str) -> None:
+        """How well it may be learned, from scratch or from a model, once somebody stays with a text."""
+        self._foreseen = base, NOTHING
         await asyncio.sleep(0.7)
-        found = await self._settled(partial(planning.predictability, texts))
-        if texts == self.texts:
-            self._predictability = found
+        found = await self._settled(partial(planning.foreseen, texts, base))
+        if texts == self.texts and base == self.choices.from_model:
+            self._foreseen = base, found
             self._replan()
 
     def _counted(self, counts: Counts) -> None:
@@ -261,6 +261,8 @@ class CorporaScreen(Place):
     def _choices_changed(self) -> None:
         panel = self.query_one(ChoicesPanel)
         panel.name_problem = planning.name_problem(panel.name_typed)
+        if self._counts is not None and panel.base != self._foreseen[0]:
+            self._foresee(self.texts, panel.base)
         self._replan()
 
     @on(TrainSettings.Changed)
@@ -308,7 +310,7 @@ class CorporaScreen(Place):
         else:
             try:
                 base = self._bases.get(choices.from_model)
-                known = (base, counts.distinct_words, self._predictability)
+                known = (base, counts.distinct_words, self._foreseen[1])
                 plan = planning.make_plan(counts.bytes, machine, choices, *known)
                 crowded = (planning.CROWDED,) if choices.where in self._crowded else ()
                 outlook = Outlook(plan_words.outlook(plan), (*plan.advice, *crowded))

@@ -127,7 +127,7 @@ class LossPanel(Vertical, can_focus=True):
             self._drawing = drawing if view.follow else _widened(drawing, [line for _, line in lines])
             self.plot.show(self._drawing, lines)
         self._say_legend()
-        self.call_after_refresh(self._put_cursor)
+        self._put_cursor()
 
     # The cursor
 
@@ -186,14 +186,7 @@ class LossPanel(Vertical, can_focus=True):
         if drawing is None or drawing.empty:
             return Content("")
         words = AXIS_WORDS[drawing.view.axis] + (", logarithmic" if drawing.view.log else "")
-        hint = "← → read values" if self.has_focus and self.size.width >= 60 else ""
-        room = max(0, self.size.width - len(hint) - len(words) - 2)
-        return Content(f"{hint}{' ' * room}{words} →")
-
-    def watch_has_focus(self, focused: bool) -> None:
-        super().watch_has_focus(focused)
-        if self.is_made and not self.has_class("-reading"):
-            self._put_cursor()
+        return Content(f"{words} →".rjust(self.size.width))
 
     def _say_legend(self) -> None:
         drawing = self._drawing

@@ -125,6 +125,8 @@ class LossPlot(PlotWidget, inherit_bindings=False, can_focus=False):
             self.scatter(drawing.held_out.x, drawing.held_out.y, marker="●", marker_style=self._style("held-out"))
         self.set_xlimits(*drawing.x)
         self.set_ylimits(*drawing.y)
+        if self.canvas.size:
+            self.render()  # now, not when it is painted: the canvases would follow a frame later
 
     # What textual-plot draws, and what we add
 

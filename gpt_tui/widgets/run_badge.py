@@ -41,7 +41,8 @@ class RunBadge(Static):
         self._runs = runs
         self.set_class(bool(runs), "-running")
         if runs:
-            self.update(badge_text(runs, self.app.size.width))
+            words = badge_text(runs, self.app.size.width)
+            self.update(words, layout=words.cell_length != Content(str(self.content)).cell_length)
 
     def on_click(self) -> None:
         if self._runs:

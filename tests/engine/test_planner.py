@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from engine.config import ModelConfig
 from engine.errors import ConfigError
-from engine.training.planner import Machine, default_vocab_size, plan
+from engine.training.planner import Machine, default_vocab_size, plan, weigh
 
 
 def test_vocabulary_grows_with_the_text() -> None:
@@ -65,3 +66,31 @@ def test_windows_that_leave_text_out_are_refused() -> None:
 def test_going_on_keeps_the_shape() -> None:
     base = ModelConfig(vocab_size=700, n_embd=64, n_head=2, n_layer=3)
     assert plan(10**6, Machine(), minutes=1, vocab_size=700, base=base).model == base
+
+
+def test_a_model_is_gone_on_from_where_it_helps() -> None:
+    base = ModelConfig(vocab_size=4096, block_size=256, n_embd=192, n_head=3)
+    scratch = plan(10**6, Machine(), minutes=1, trigram_bits=2.2)
+
+    def held(base_bits: float) -> tuple[bool, str]:
+        going_on = plan(10**6, Machine(), minutes=1, vocab_size=4096, base=base, base_bits=base_bits, trigram_bits=2.2)
+        return weigh(going_on, scratch, 2.2, "english")
+
+    assert held(2.0) == (True, held(2.0)[1]) and "english stands at 2.00" in held(2.0)[1]
+    better, reason = held(9.0)  # of another language
+    assert not better and reason.endswith("so from scratch is better.")
+
+
+def test_without_a_forecast_a_model_must_do_better_than_counting() -> None:
+    base = ModelConfig(vocab_size=257, block_size=64)
+    scratch = plan(10**6, Machine(), minutes=1)
+    for base_bits, wanted in ((1.5, True), (3.0, False)):
+        going_on = plan(10**6, Machine(), minutes=1, tokenizer="byte", vocab_size=257, base=base)
+        assert weigh(replace(going_on, base_bits=base_bits), scratch, 2.2, "bytes")[0] is wanted
+
+
+def test_larger_models_waste_less_of_a_machine() -> None:
+    machine = Machine(float32=1e11, bfloat16=4e11, step_efficiency=0.4)
+    small, large = (ModelConfig(vocab_size=4096, block_size=256, n_embd=n, n_head=n // 64) for n in (128, 768))
+    reached = [machine.tokens_per_second(model) * model.flops_per_token() for model in (small, large)]
+    assert reached[0] < reached[1] <= 0.6 * machine.bfloat16

@@ -12,11 +12,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from engine.errors import BusyError
-from engine.training import foresight, runs
+from engine.training import runs
+from engine.training.foresight import Foresight
 from engine.training.machine import remember
 from engine.training.planner import Machine
 from gpt_tui import navigation
 from gpt_tui.app import GptTui
+from gpt_tui.choosing import planning
 from gpt_tui.screens.corpora import CorporaScreen
 from gpt_tui.widgets.choices import ChoicesPanel
 from gpt_tui.widgets.corpus_list import CorpusList
@@ -34,7 +36,9 @@ Started = list[tuple[tuple[str, ...], dict[str, Any]]]
 def folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with files to choose from, where the app is started; and a machine that was measured before."""
     remember(Machine(device="cpu", name="a machine", float32=1e11, bfloat16=1e11))
-    monkeypatch.setattr(foresight, "foresee_in_child", lambda texts: 2.0)  # else a process would count for seconds
+    monkeypatch.setattr(
+        planning, "foresee_in_child", lambda texts, base: Foresight(2.0)
+    )  # else a process would count for seconds
     folder = tmp_path / "texts"
     (folder / "scenes").mkdir(parents=True)
     (folder / "novel one.txt").write_text("It was a dark night, and nobody slept.\n" * 900)

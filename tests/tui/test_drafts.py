@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from engine import files
 from engine.errors import BusyError, StorageError
+from engine.events import Alternative, Token
 from gpt_tui import drafts
-from gpt_tui.drafting import desk, own_file
+from gpt_tui.drafting import desk, kept_tries, own_file
+from gpt_tui.drafting.composing import Try, placed
 from gpt_tui.drafting.desk import Desk, Opened, open_draft, open_file
 from gpt_tui.drafts import Draft
 
@@ -301,6 +303,25 @@ async def test_closing_keeps_the_last_words_and_lets_go() -> None:
     again = open_draft(table.draft.id)
     assert again.draft.text == "It was late." and again.hold is not None
     again.hold.release()
+
+
+@pytest.mark.asyncio
+async def test_what_the_model_wrote_comes_back_with_its_probabilities() -> None:
+    token = Token(sample=0, id=7, text=" sun", probability=0.5, alternatives=(Alternative(8, " moon", 0.25),))
+    first, second = Try(" sun", 1, [token]), Try(" sun\n", 2, [])
+    editor = Holder("The sun")
+    table = Desk(Opened(drafts.new()), editor.take, editor.problems.append)
+    table.touch()
+    table.add_tries([first])
+    await table.close()
+    kept = table.draft.folder / kept_tries.FILE
+    kept.write_bytes(kept.read_bytes() + b'{"text": " mo')  # a crash in the middle of the next
+    table = Desk(open_draft(table.draft.id), editor.take, editor.problems.append)
+    table.add_tries([second])
+    assert table.tries() == [first, second]
+    await table.close()
+    assert kept_tries.read(table.draft.folder) == [first, second]
+    assert placed(table.tries(), "The sun set")[0].alternatives == token.alternatives
 
 
 @pytest.mark.asyncio

@@ -20,6 +20,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from engine import locations
+from engine.training.foresight import Foresight
 from engine.training.planner import Machine
 from gpt_tui import phrases
 from gpt_tui.app import GptTui, Services
@@ -49,7 +50,7 @@ def stage(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     staged.catalogue(tmp_path / "corpora")
     monkeypatch.setattr(locations, "corpora_dir", lambda: tmp_path / "corpora")
     monkeypatch.setattr(planning, "known_machine", lambda asked: Machine())
-    monkeypatch.setattr(planning, "predictability", lambda texts: 2.0)
+    monkeypatch.setattr(planning, "foreseen", lambda texts, base: Foresight(2.0))
     monkeypatch.setattr(planning, "make_plan", lambda *known, **more: staged.PLAN)
     own = tmp_path / "home of Anna"
     staged.own_texts(own / "texts")
