@@ -344,7 +344,8 @@ def _new_tokens(read: float, there: float) -> float:
 
 def expected_bits(trigram_bits: float, tokens_read: float, tokens_there: float) -> float:
     """Bits per byte of held-out text after reading so many tokens of a text of `tokens_there`, from what counted
-    trigrams make of it. The numbers are fitted to trainings of texts of 0.4 to 60 MB in half a minute to ten, which they meet within about 4%."""
+    trigrams make of it. The numbers are fitted to trainings of texts of 0.4 to 60 MB in half a minute to ten, which
+    they meet within about 4%."""
     new = _new_tokens(tokens_read, tokens_there)
     counted = min(1.0, tokens_there / 0.3e6) ** 0.06  # trigrams suffer more from a short text
     return float(trigram_bits * 0.91 * max(new, 1e-3) ** -0.07 * counted)
@@ -355,7 +356,7 @@ def expected_after(base_bits: float, trigram_bits: float, tokens_read: float, to
     the text is to it, the more there is to learn. Fitted to a quarter of a minute and a whole one, from a model of
     novels, of plays and of two novelists, which it meets within 4%."""
     new = _new_tokens(tokens_read, tokens_there)
-    slope = max(0.005, 0.016 + 0.207 * (base_bits / trigram_bits - 0.82))
+    slope = min(0.12, max(0.005, 0.016 + 0.207 * (base_bits / trigram_bits - 0.82)))
     return float(base_bits * (1 + new / 0.01) ** -slope)
 
 
