@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.config import ModelConfig, TrainConfig
 from engine.errors import ConfigError
@@ -364,16 +364,25 @@ FROM_AUTO = "auto"
 """What `--from` is given to have it weighed. A model of that name is given by its folder."""
 
 
-def weigh(planned: Plan, scratch: Plan, trigram_bits: float, name: str) -> tuple[bool, str]:
-    """Whether to go on from the model `name`, as `planned`, or else from `scratch`, in the same budget; and why, in a
-    line. Where nothing can be foretold, a model that already does better than counted trigrams is gone on from."""
-    stands = f"{name} stands at {planned.base_bits:.2f} bits per byte of this text"
+class Weighed(NamedTuple):
+    """Whether going on from a model is expected to come out better than scratch, and the figures that say so."""
+
+    better: bool
+    figures: str
+
+    @property
+    def reason(self) -> str:
+        return f"{self.figures}, so {'it goes on from there' if self.better else 'from scratch is better'}."
+
+
+def weigh(planned: Plan, scratch: Plan, trigram_bits: float, name: str) -> Weighed:
+    """Hold going on from the model `name`, as `planned`, against `scratch` in the same budget. Where nothing can be
+    foretold, a model that already does better than counted trigrams is gone on from."""
+    figures = f"{name} stands at {planned.base_bits:.2f} bits per byte of this text"
     if math.isnan(planned.bits_per_byte) or math.isnan(scratch.bits_per_byte):
-        better = not planned.base_bits > trigram_bits
-    else:
-        better = planned.bits_per_byte <= scratch.bits_per_byte
-        stands += f"; {planned.bits_per_byte:.2f} is expected from there and {scratch.bits_per_byte:.2f} from scratch"
-    return better, f"{stands}, so {'it goes on from there' if better else 'from scratch is better'}."
+        return Weighed(not planned.base_bits > trigram_bits, figures)
+    figures += f"; {planned.bits_per_byte:.2f} is expected from there and {scratch.bits_per_byte:.2f} from scratch"
+    return Weighed(planned.bits_per_byte <= scratch.bits_per_byte, figures)
 
 
 def advice(n_bytes: int, epochs: float) -> list[str]:

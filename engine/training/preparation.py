@@ -240,14 +240,14 @@ def _from_model(base: Path, given: _Given) -> Generator[Event, None, Begun | Non
     base_bits, trigrams = standing(model, tokens, dtype), trigram_bits(tokens, tokenizer)
     planned = plan(corpus.bytes, machine, overrides=overrides, base_bits=base_bits, trigram_bits=trigrams, **options)
     scratch = plan(corpus.bytes, machine, trigram_bits=trigrams, **budget)
-    better, reason = weigh(planned, scratch, trigrams, base.name)
-    yield Prepare(elapsed=clock(), stage="weighing", message=reason)
-    if not better and request.from_model == FROM_AUTO:
+    weighed = weigh(planned, scratch, trigrams, base.name)
+    yield Prepare(elapsed=clock(), stage="weighing", message=weighed.reason)
+    if not weighed.better and request.from_model == FROM_AUTO:
         return None
-    if not better:
-        yield Warning(elapsed=clock(), message=f"{reason} Leave --from out for that.")
+    if not weighed.better:
+        yield Warning(elapsed=clock(), message=f"{weighed.reason} Leave --from out for that.")
     model.config = planned.model
-    return replace(planned, reason=reason), tokenizer, tokens, model
+    return replace(planned, reason=weighed.reason), tokenizer, tokens, model
 
 
 def _encode(corpus: Corpus, tokenizer: Tokenizer, holdout: float, clock: Clock) -> Generator[Event, None, TokenData]:

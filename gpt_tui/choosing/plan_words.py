@@ -31,6 +31,8 @@ def outlook(plan: Plan) -> tuple[tuple[str, str, bool], ...]:
         lines.append((f"about {duration(computing)}", "in minutes: more passes would only teach it by heart", False))
     if quality := quality_in_words(plan.bits_per_byte):
         lines.append((quality, f"at about {plan.bits_per_byte:.1f} bits per byte", False))
+    if plan.reason:
+        lines.append(("going on pays:", plan.reason, False))
     return tuple(lines)
 
 

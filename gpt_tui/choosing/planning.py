@@ -105,8 +105,10 @@ def make_plan(
         if math.isnan(foreseen.base_bits):
             return planned
         scratch = plan(n_bytes, machine, trigram_bits=foreseen.trigram_bits, **budget)
-        better, reason = weigh(planned, scratch, foreseen.trigram_bits, base.name)
-        return replace(planned, reason=reason, advice=planned.advice if better else (*planned.advice, reason))
+        weighed = weigh(planned, scratch, foreseen.trigram_bits, base.name)
+        if weighed.better:
+            return replace(planned, reason=weighed.figures)
+        return replace(planned, advice=(*planned.advice, weighed.reason))
     _check_vocabulary(model, choices.tokenizer)
     vocab_size = None
     if choices.tokenizer == "word" and distinct_words is not None:  # a word counts twice where it begins a sentence

@@ -251,6 +251,9 @@ def describe(start: events.Start) -> list[str]:
     parts = [f"{count(start.parameters.get('total', 0))} parameters"]
     parts.append(f"{tokens}, vocabulary {vocabulary:,}" if isinstance(vocabulary, int) else tokens)
     parts.append(start.device)
+    stood = start.plan.get("base_bits")
+    if start.corpus.get("from_model") and isinstance(stood, float) and math.isfinite(stood):
+        parts.append(f"from {start.corpus['from_model']}, which stood at {stood:.2f} bits per byte")
     return [*parts, f"resumed at step {start.resumed_from}"] if start.resumed_from else parts
 
 

@@ -94,7 +94,15 @@ TokenizerKind = Annotated[str | None, setting(TrainConfig, "tokenizer", panel=_R
 VocabSize = Annotated[int | None, setting(ModelConfig, "vocab_size", "V", panel=_RECIPE, default="what fits the text")]
 Device = Annotated[str | None, setting(TrainConfig, "device", panel=_RECIPE, default="auto")]
 TrainSeed = Annotated[int | None, setting(TrainConfig, "seed", "K", panel=_RECIPE, default="1")]
-From = Annotated[str | None, option("--from", "Begin with the weights of this model.", "MODEL", panel=_RECIPE)]
+From = Annotated[
+    str | None,
+    option(
+        "--from",
+        "Begin with the weights of this model; auto: with those of the one that has read most, if that pays.",
+        "MODEL",
+        panel=_RECIPE,
+    ),
+]
 Settings = Annotated[
     list[str] | None, option("--set", "Any other setting of the model or the training.", "KEY=VALUE", panel=_RECIPE)
 ]

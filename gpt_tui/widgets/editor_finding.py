@@ -55,9 +55,10 @@ class EditorFinding(EditorText):
         self, query: str, *, regex: bool = False, case: bool = False, words: bool = False
     ) -> list[tuple[int, int]]:
         """Mark all places where the query is found, and go to the next. Raises `search.SearchError`."""
-        self._query = search.Query(query, regex, case, words)
-        start = self.selection[0]
-        self._matches = self._query.find_all(self.text)
+        wanted, start = search.Query(query, regex, case, words), self.selection[0]
+        self._query, self._matches = None, []
+        self._matches = wanted.find_all(self.text)
+        self._query = wanted
         self._match_index = next((n for n, (begin, _) in enumerate(self._matches) if begin >= start), 0)
         self._go_to_match()
         self.refresh()
@@ -125,10 +126,18 @@ class EditorFinding(EditorText):
     def _find_again(self, start: int) -> None:
         """Look for matches anew, the current one being the first from an offset on."""
         if self._query is not None:
-            self._matches = self._query.find_all(self.text)
+            self._matches = self._found(self._query)
             self._match_index = next((n for n, match in enumerate(self._matches) if match[0] >= start), 0)
             self._go_to_match()
             self.refresh()
+
+    def _found(self, query: search.Query) -> search.Spans:
+        """The matches in the text as it is now. What takes too long there is not looked for any more."""
+        try:
+            return query.find_all(self.text)
+        except search.SearchError:
+            self._query = None
+            return []
 
     def _refind(self) -> None:
         """After changes: the matches as they are now, the view as it is."""
@@ -136,7 +145,7 @@ class EditorFinding(EditorText):
             self._finder.pause()
         if self._query is not None:
             current = self._matches[self._match_index][0] if self._matches else self._cursor
-            self._matches = self._query.find_all(self.text)
+            self._matches = self._found(self._query)
             self._match_index = next((n for n, match in enumerate(self._matches) if match[0] >= current), 0)
             self._match_index = self._match_index if self._matches else -1
             self.refresh()

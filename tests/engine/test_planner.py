@@ -9,7 +9,7 @@ import pytest
 
 from engine.config import ModelConfig
 from engine.errors import ConfigError
-from engine.training.planner import Machine, default_vocab_size, plan, weigh
+from engine.training.planner import Machine, Weighed, default_vocab_size, plan, weigh
 
 
 def test_vocabulary_grows_with_the_text() -> None:
@@ -72,13 +72,12 @@ def test_a_model_is_gone_on_from_where_it_helps() -> None:
     base = ModelConfig(vocab_size=4096, block_size=256, n_embd=192, n_head=3)
     scratch = plan(10**6, Machine(), minutes=1, trigram_bits=2.2)
 
-    def held(base_bits: float) -> tuple[bool, str]:
+    def held(base_bits: float) -> Weighed:
         going_on = plan(10**6, Machine(), minutes=1, vocab_size=4096, base=base, base_bits=base_bits, trigram_bits=2.2)
         return weigh(going_on, scratch, 2.2, "english")
 
-    assert held(2.0) == (True, held(2.0)[1]) and "english stands at 2.00" in held(2.0)[1]
-    better, reason = held(9.0)  # of another language
-    assert not better and reason.endswith("so from scratch is better.")
+    assert held(2.0).better and "english stands at 2.00" in held(2.0).reason
+    assert not held(9.0).better and held(9.0).reason.endswith("so from scratch is better.")  # of another language
 
 
 def test_without_a_forecast_a_model_must_do_better_than_counting() -> None:
@@ -86,7 +85,7 @@ def test_without_a_forecast_a_model_must_do_better_than_counting() -> None:
     scratch = plan(10**6, Machine(), minutes=1)
     for base_bits, wanted in ((1.5, True), (3.0, False)):
         going_on = plan(10**6, Machine(), minutes=1, tokenizer="byte", vocab_size=257, base=base)
-        assert weigh(replace(going_on, base_bits=base_bits), scratch, 2.2, "bytes")[0] is wanted
+        assert weigh(replace(going_on, base_bits=base_bits), scratch, 2.2, "bytes").better is wanted
 
 
 def test_larger_models_waste_less_of_a_machine() -> None:

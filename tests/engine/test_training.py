@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from engine.errors import (
     NameTakenError,
     RequestError,
 )
-from engine.events import End, Eval, Event, Resume, Sample, Start, Step, Warning, from_json
+from engine.events import End, Eval, Event, Prepare, Resume, Sample, Start, Step, Warning, from_json
 from engine.store import checkpoint, models
 from engine.training.trainer import Control, train
 
@@ -189,8 +191,43 @@ def test_going_on_from_a_model_begins_where_it_stood(prose: Path, tmp_path: Path
     other.write_text(prose.read_text("utf-8").replace("dog", "cow"), encoding="utf-8")
     events = list(train(other, from_model="prose", steps=20, device="cpu"))
     evals = [event for event in events if isinstance(event, Eval)]
-    assert evals[0].bits_per_byte < 2 * first.bits_per_byte
+    assert evals[0].step == 0 and evals[0].bits_per_byte < 2 * first.bits_per_byte
     assert _end(events).name == "other"
+
+
+def test_going_on_that_only_harms_keeps_the_model_as_it_was(prose: Path) -> None:
+    first = _end(_train(prose, steps=150))
+    settings = ["learning_rate=1", "matrix_learning_rate=1", "eval_interval=5", "warmup_steps=0"]
+    end = _end(list(train(prose, name="again", from_model="prose", steps=10, device="cpu", settings=settings)))
+    assert end.best_step == 0 and end.bits_per_byte == pytest.approx(first.bits_per_byte, rel=0.05)
+
+
+def test_whether_to_go_on_from_a_model_is_weighed(prose: Path, tmp_path: Path) -> None:
+    _train(prose, steps=150)
+    strange = tmp_path / "strange.txt"
+    strange.write_text("".join(f"{7**n % 100_003}\n" for n in range(1, 4000)), encoding="utf-8")
+    for text, name, goes_on in ((prose, "near", True), (strange, "far", False)):
+        events = list(train(text, name=name, from_model="auto", minutes=0.05, device="cpu"))
+        reasons = [event.message for event in events if isinstance(event, Prepare) and event.stage == "weighing"]
+        assert "prose stands at" in reasons[-1]
+        record = models.read_record(models.find(name))
+        assert (record.corpus.get("from_model") == "prose") is goes_on, reasons
+
+
+def test_without_models_scratch_is_the_way(prose: Path) -> None:
+    events = list(train(prose, from_model="auto", steps=2, device="cpu", settings=TINY))
+    assert any(isinstance(event, Warning) and "no model" in event.message for event in events)
+
+
+def test_training_and_writing_import_no_compiler(prose: Path, home: Path) -> None:
+    program = (
+        "import sys, engine\n"
+        "[*engine.train(sys.argv[1], name='m', steps=2, device='cpu', settings=['batch_size=2'])]\n"
+        "engine.load('m').generate('the', max_new_tokens=2)\n"
+        "sys.exit(' '.join({'sympy', 'torch._dynamo', 'torch._inductor'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(prose)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_last_best_evaluation_is_of_the_weights_that_are_kept(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button
 
 from gpt_tui import themes
+from gpt_tui.editing import search
 from gpt_tui.editing.search import SearchError
 from gpt_tui.widgets.editor import Author, Editor
 from gpt_tui.widgets.editor_keys import BINDINGS
@@ -474,6 +475,15 @@ async def test_find_marks_all_matches_and_goes_from_one_to_the_next() -> None:
         editor.find("cat")
         editor.end_find()
         assert editor.matches == [] and editor.match_index == -1
+
+
+async def test_an_expression_that_would_search_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MOST_SECONDS", 0.2)
+    async with writing("a cat " + "a" * 60 + "!") as (editor, _):
+        with pytest.raises(SearchError, match="too long"):
+            editor.find("(a+)+b", regex=True)
+        assert editor.matches == []
+        assert editor.find("(a+)t", regex=True) == [(3, 5)]
 
 
 async def test_replacing_one_and_all() -> None:
