@@ -306,6 +306,7 @@ async def test_what_was_used_before_and_going_on_from_a_model(store: Path, start
             lambda: way.screen.choices.from_model == "talk" and way.screen.texts == (str(store / "novel.txt"),)
         )
         await way.until(lambda: "in 1 blocks, 32 wide" in way.plan)
+        await way.until(lambda: "going on pays: talk stands at 1.50 bits per byte" in way.plan)
         await way.press("ctrl+s")
         await way.until(lambda: started)
         assert started[0][1] == {"device": "auto", "minutes": 2.0, "from_model": "talk"}
