@@ -123,7 +123,7 @@ def plan(
     if base is not None:
         shape: dict[str, Any] = {f: getattr(base, f) for f in base.__dataclass_fields__}
         tokens = (seconds or 120.0) * machine.tokens_per_second(base)
-        training = fine_tuning(base, tokens, base_bits / trigram_bits)
+        training = fine_tuning(base, tokens, base_bits / max(trigram_bits, 1e-6))
     elif preset == "classic":
         shape, training = classic_model(vocab), dict(CLASSIC_TRAINING)
     elif preset in SHAPES:
@@ -362,7 +362,7 @@ def expected_after(base_bits: float, trigram_bits: float, tokens_read: float, to
     if math.isnan(trigram_bits):
         return math.nan
     new = _new_tokens(tokens_read, tokens_there)
-    slope = min(0.12, max(0.005, 0.016 + 0.207 * (base_bits / trigram_bits - 0.82)))
+    slope = min(0.12, max(0.005, 0.016 + 0.207 * (base_bits / max(trigram_bits, 1e-6) - 0.82)))
     return float(base_bits * (1 + new / 0.01) ** -slope)
 
 
