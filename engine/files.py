@@ -253,3 +253,10 @@ def restore_from_trash(name: str, kind: str, target: Path) -> None:
         _move(versions[0], target)
     except OSError as error:
         raise storage_error(target, error) from error
+
+
+def ends_in_a_line(path: Path) -> bool:
+    """Whether the last line of a file is whole: what adds lines to it may have been killed in the middle of one."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 1))
+        return file.read(1) in (b"", b"\n")

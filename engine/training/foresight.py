@@ -31,8 +31,9 @@ SAMPLE = 4 << 20
 """Characters that are looked at."""
 _SLICES = 32
 _READ_WHOLE = 64 << 20
-WINDOWS = 32
-"""Of the held-out text, spread evenly, on which a model is tried."""
+WINDOWS, OPERATIONS = 32, 2e11
+"""On so many windows of the held-out text, spread evenly, a model is tried; on fewer where that would take more
+operations: a model of 100 million parameters would be at it for a minute."""
 
 
 class Foresight(NamedTuple):
@@ -51,7 +52,9 @@ def standing(model: GPT, tokens: TokenData, dtype: torch.dtype | None = None) ->
     from engine.model.evaluate import evaluate
 
     first, size = tokens.end_of_text, tokens.heldout_bytes
-    return evaluate(model, tokens.heldout, size, first=first, max_windows=WINDOWS, dtype=dtype).bits_per_byte
+    a_window = model.config.flops_per_token() / 3 * model.config.block_size  # forward alone
+    windows = max(2, min(WINDOWS, int(OPERATIONS / a_window)))
+    return evaluate(model, tokens.heldout, size, first=first, max_windows=windows, dtype=dtype).bits_per_byte
 
 
 def likeliest() -> Path | None:

@@ -22,7 +22,7 @@ from torch import Tensor
 from engine.config import to_table
 from engine.errors import OutOfMemoryError, StorageError
 from engine.events import Checkpoint, End, Eval, Event, Pause, Resume, Sample, Start, Step, Warning, to_json
-from engine.files import storage_error
+from engine.files import ends_in_a_line, storage_error
 from engine.generation.language_model import LanguageModel
 from engine.model.evaluate import Evaluation
 from engine.store import checkpoint as store
@@ -405,7 +405,7 @@ class Trainer:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.log = path.open("a" if resumed_from else "w", encoding="utf-8")
-            if resumed_from and not _ends_in_a_line(path):  # its process was killed
+            if resumed_from and not ends_in_a_line(path):  # its process was killed
                 self.log.write("\n")
         except OSError as error:
             raise storage_error(path, error) from error
@@ -419,10 +419,3 @@ class Trainer:
             with contextlib.suppress(OSError):
                 self.log.write(to_json(event) + "\n")
                 self.log.flush()
-
-
-def _ends_in_a_line(path: Path) -> bool:
-    """Whether the last line of a file is whole."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 1))
-        return file.read(1) in (b"", b"\n")

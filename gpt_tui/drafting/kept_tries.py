@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.events import Alternative, Token
-from engine.files import storage_error
+from engine.files import ends_in_a_line, storage_error
 from gpt_tui.drafting.composing import Try
 
 FILE = "tokens.jsonl"
@@ -25,17 +25,9 @@ def add(folder: Path, tries: Sequence[Try]) -> None:
     path = folder / FILE
     try:
         with path.open("ab") as file:
-            file.write(("\n" if _is_cut_off(path) else "").encode() + lines.encode())
+            file.write(("" if ends_in_a_line(path) else "\n").encode() + lines.encode())
     except OSError as error:
         raise storage_error(path, error) from error
-
-
-def _is_cut_off(path: Path) -> bool:
-    """Whether the last line is not whole."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - 1))
-        return file.read(1) not in (b"", b"\n")
 
 
 def read(folder: Path) -> list[Try]:
