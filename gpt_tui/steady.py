@@ -9,6 +9,8 @@ import gc
 import signal
 
 from textual.app import App
+from textual.css.query import NoMatches
+from textual.worker import WorkerFailed
 
 from gpt_tui.terminal import log_exception, say
 
@@ -35,6 +37,8 @@ class Steady(App[None]):
 
     def _handle_exception(self, error: Exception) -> None:
         """In the place of Textual's, which prints the traceback with all that it holds over the user's terminal."""
+        if not self._running and isinstance(error, WorkerFailed) and isinstance(error.error, NoMatches):
+            return  # the app leaves: a worker that still ran looked for a part of its screen that is gone already
         if self._exception is None:
             self._exception = error  # where tests look
             self._exception_event.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import select
@@ -13,7 +14,10 @@ import time
 from pathlib import Path
 
 import pytest
+from textual import work
+from textual.app import ComposeResult
 from textual.screen import Screen
+from textual.widgets import Static
 
 from gpt_tui.app import GptTui
 from gpt_tui.widgets.top_bar import Tab, TopBar
@@ -37,6 +41,38 @@ async def test_an_error_of_ours_is_logged_and_said_in_one_line(home: Path, capsy
     assert said.count("\n") == 1 and "KeyError: 'the lamp'" in said and str(home / "logs" / "gpt-tui.log") in said
     assert app.return_code == 1
     assert 'raise KeyError("the lamp")' in (home / "logs" / "gpt-tui.log").read_text()
+
+
+class Slow(Screen[None]):
+    """Its part is looked for by a worker while the app leaves."""
+
+    def compose(self) -> ComposeResult:
+        yield Part()
+
+    @work
+    async def look(self) -> None:
+        part = self.query_one(Part)
+        while part.query(Static):
+            await asyncio.sleep(0)
+        part.query_one(Static)
+
+
+class Part(Static):
+    def compose(self) -> ComposeResult:
+        yield Static("here")
+
+
+@pytest.mark.asyncio
+async def test_what_a_worker_misses_while_the_app_leaves_is_no_failure(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = GptTui()
+    async with app.run_test() as pilot:
+        screen = Slow()
+        await app.push_screen(screen)
+        screen.look()
+        await pilot.pause()
+    assert not capsys.readouterr().err and not app.return_code
 
 
 def test_a_kill_leaves_the_terminal_as_it_was(home: Path) -> None:
