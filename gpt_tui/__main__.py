@@ -12,6 +12,7 @@ import sys  # noqa: E402
 # core.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "100000")
+os.environ.setdefault("TEXTUAL_FPS", "120")  # at its 60 a model's words wait for the frame after theirs
 
 
 def main() -> None:

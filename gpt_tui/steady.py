@@ -7,30 +7,54 @@ import asyncio
 import contextlib
 import gc
 import signal
+import time
 
+from textual import events
 from textual.app import App
 from textual.css.query import NoMatches
 from textual.worker import WorkerFailed
 
 from gpt_tui.terminal import log_exception, say
 
+RESTING_SECONDS = 5.0
+"""Without a key for so long, nobody would feel a pause."""
+
 
 class Steady(App[None]):
     """An app that leaves in order."""
 
     _last_words = ""
+    _last_input = 0.0
+    """When a key was pressed last, or the mouse moved, by the monotonic clock."""
 
     def on_mount(self) -> None:
         """Leave in order too when the system asks (kill, a closed terminal), which Textual does not see to."""
         if self.is_headless:
             return
         if not gc.isenabled():
-            self.set_timer(1.0, _collect_garbage)
+            self.set_timer(1.0, self._keep_house)
         loop = asyncio.get_running_loop()
         for name in ("SIGTERM", "SIGHUP"):
             if (number := getattr(signal, name, None)) is not None:
                 with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
                     loop.add_signal_handler(number, self._leave, 128 + number)
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.InputEvent):
+            self._last_input = time.monotonic()
+        await super().on_event(event)
+
+    def _keep_house(self) -> None:
+        """Let garbage be collected again. What the start has made stays anyway, and need not be looked through each
+        time; and to look through all the rest, for 20 ms and more, waits until nobody types."""
+        gc.freeze()
+        gc.set_threshold(2000, 20, 10_000)
+        gc.enable()
+        self.set_interval(RESTING_SECONDS, self._collect_when_resting)
+
+    def _collect_when_resting(self) -> None:
+        if time.monotonic() - self._last_input > RESTING_SECONDS:
+            gc.collect()
 
     def _leave(self, status: int) -> None:
         self.exit(return_code=status)
@@ -53,12 +77,6 @@ class Steady(App[None]):
         if self._last_words:
             say(self._last_words)
             self._last_words = ""
-
-
-def _collect_garbage() -> None:
-    """Let it be collected again; what the start has made stays anyway, and need not be looked through each time."""
-    gc.freeze()
-    gc.enable()
 
 
 def last_words(error: BaseException) -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from engine.config import SampleConfig, from_table, to_table
+from engine.courtesy import give_way
 from engine.errors import EngineError
 from engine.events import SampleEnd, Token
 from engine.generation import messages
@@ -32,7 +33,7 @@ from engine.store.models import find
 if TYPE_CHECKING:
     from engine.generation.session import LiveWriter, Session
 
-BATCH_SECONDS = 0.01
+BATCH_SECONDS = 0.003
 """Tokens that come within this time go out together."""
 NICENESS = 5
 """Beside a training that uses all cores the program that shows the text comes first: keys are seen sooner."""
@@ -255,8 +256,7 @@ def _stamp(folder: Path, checkpoint: str) -> list[tuple[int, int]]:
 def main() -> None:
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the affair of whoever started it
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    give_way(NICENESS)
     pipe = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints is no message
     generator = Generator(Outbox(pipe))

@@ -18,12 +18,16 @@ from types import FrameType
 from typing import Any
 
 from engine import files
+from engine.courtesy import give_way
 from engine.errors import BusyError, EngineError, NameTakenError
 from engine.events import End, Event
 from engine.store import models
 from engine.training.attendance import Attendance, failure
 from engine.training.control import Control
 from engine.training.tickets import State, Ticket
+
+NICENESS = 10
+"""How far training steps back behind the keys, the screen and the writing of the app, while those have work."""
 
 
 class Child:
@@ -109,6 +113,7 @@ def _tidy(name: str) -> None:
 
 def main(folder: Path) -> int:
     faulthandler.enable()
+    give_way(NICENESS)
     try:
         return Child(Ticket(folder)).run()
     except BusyError as error:

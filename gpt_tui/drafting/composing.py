@@ -22,8 +22,8 @@ from gpt_tui.drafting.endings import UNTIL, Ending
 if TYPE_CHECKING:
     from engine.generation.protocol import GeneratorClient, Tokenized, Writing
 
-FRAME = 1 / 240
-"""Seconds between two batches of text: what comes sooner waits and goes with the next."""
+FRAME = 1 / 150
+"""Seconds from one batch of text to the next: what comes sooner waits and goes with it."""
 
 BRANCHES = 3
 """Continuations that are written side by side."""
@@ -172,12 +172,13 @@ class Composer:
             async for tokens in writing:
                 if request.over:
                     return
+                shown = time.monotonic()
                 new = request.take(tokens)
                 if any(new):
                     show(request, new)
                 if request.over:
                     return
-                await asyncio.sleep(FRAME)
+                await asyncio.sleep(max(0.0, shown + FRAME - time.monotonic()))
         if not request.over:
             new = request.finish()
             if any(new):

@@ -90,10 +90,11 @@ class LooksAhead(ComposeBase):
         if self.bar.mood == "busy" and self.composer.current is None:
             self.tell("")
 
-    def show_stream(self, request: Request) -> None:
-        """While it is written: how full the sight is, and what else could have stood there, some times a second."""
+    def show_stream(self, request: Request) -> bool:
+        """While it is written: how full the sight is, and what else could have stood there, some times a second.
+        Whether it was time for that."""
         if request._last - self._pictured < _PICTURES:
-            return
+            return False
         self._pictured = request._last
         context = self.query_one(ContextBar)
         if context.room:
@@ -103,6 +104,7 @@ class LooksAhead(ComposeBase):
             written = request.texts[0].removesuffix(request.tokens[0][-1].text)
             self.distribution.glued = (request.prompt[-1:] + written)[-1:].isalnum()
             self.distribution.show_tokens(request.tokens[0][-1].alternatives)
+        return True
 
     @on(Editor.Moved)
     def _cursor_moved(self) -> None:

@@ -170,12 +170,12 @@ class WritesOn(LooksAhead):
                 if not self._coming[1].append(new[0]):
                     self.stop_writing()
                     return
+                self.editor.show_now()
             case "suggestion":
                 self.editor.suggest(request.texts[0])
             case "branches":
                 self.branches.show(request.texts)
-        self.show_stream(request)
-        if request.kind != "suggestion":
+        if self.show_stream(request) and request.kind != "suggestion":
             self.tell(f"Writing{_speed(request)} · Esc stops", "busy", stays=True)
 
     @work(group="write")

@@ -18,7 +18,7 @@ class ContextBar(Widget):
     ContextBar { width: auto; height: 1; color: $faint; }
     """
 
-    used: reactive[int] = reactive(0, layout=True)
+    used: reactive[int] = reactive(0)
     room: reactive[int] = reactive(0, layout=True)
     narrow: reactive[bool] = reactive(False, layout=True)
 
@@ -34,8 +34,10 @@ class ContextBar(Widget):
             (f" {self.used}" if self.narrow else f" {self.used}/{self.room}", "$faint"),
         )
 
-    def watch_used(self) -> None:
+    def watch_used(self, before: int, used: int) -> None:
         self._tell()
+        if len(str(before)) != len(str(used)):  # while a model writes it changes many times a second
+            self.refresh(layout=True)
 
     def watch_room(self) -> None:
         self._tell()

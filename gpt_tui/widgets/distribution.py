@@ -25,12 +25,19 @@ class Distribution(Widget):
     Distribution { height: auto; width: 1fr; padding: 0 1; }
     """
 
-    prediction: reactive[Prediction | None] = reactive(None, layout=True)
+    prediction: reactive[Prediction | None] = reactive(None)
     rows: reactive[int] = reactive(8, layout=True)
     glued: reactive[bool] = reactive(False)
     """Whether a letter stands before them."""
     note: reactive[str] = reactive("", layout=True)
     """What is said while there is nothing to show."""
+
+    def watch_prediction(self, before: Prediction | None, prediction: Prediction | None) -> None:
+        if self._lines(before) != self._lines(prediction):  # while a model writes it changes many times a second
+            self.refresh(layout=True)
+
+    def _lines(self, prediction: Prediction | None) -> int:
+        return -1 if prediction is None else min(self.rows, len(prediction.before))
 
     def show_tokens(self, likeliest: Sequence[Alternative]) -> None:
         """The likeliest tokens of a place that was just written, from which the settings' share is not known."""

@@ -8,10 +8,10 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
-from textual.widgets import Static
 
 from gpt_tui.terminal import visible
 from gpt_tui.widgets.context_bar import ContextBar
+from gpt_tui.widgets.line import Line
 
 
 class DraftBar(Horizontal):
@@ -19,7 +19,7 @@ class DraftBar(Horizontal):
 
     DEFAULT_CSS = """
     DraftBar { height: 1; width: 1fr; padding: 0 1; color: $faint; }
-    DraftBar Static { width: auto; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    DraftBar Line { width: auto; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     DraftBar #name { max-width: 32; color: $foreground 80%; margin-right: 2; }
     DraftBar #words { margin-right: 2; }
     DraftBar #model { color: $accent; margin-right: 2; max-width: 20; }
@@ -50,11 +50,11 @@ class DraftBar(Horizontal):
             self.part = part
 
     def compose(self) -> ComposeResult:
-        yield Static("", id="name", markup=False)
-        yield Static("", id="words", markup=False)
-        yield Static("", id="model", markup=False)
+        yield Line(id="name")
+        yield Line(id="words")
+        yield Line(id="model")
         yield ContextBar(id="context")
-        yield Static("", id="doing", markup=False)
+        yield Line(id="doing")
 
     def on_mount(self) -> None:
         self.watch_words()
@@ -67,9 +67,9 @@ class DraftBar(Horizontal):
         if event.widget is not None and event.widget.id is not None:
             self.post_message(self.Clicked(event.widget.id))
 
-    def _put(self, part: str, content: Content | str) -> None:
+    def _put(self, part: str, content: Content) -> None:
         if self.is_mounted:
-            self.query_one(f"#{part}", Static).update(content)
+            self.query_one(f"#{part}", Line).put(content)
 
     def _show_name(self) -> None:
         mark = ("● ", "$primary") if self.unsaved else ("", "")
@@ -85,7 +85,7 @@ class DraftBar(Horizontal):
 
     def watch_words(self) -> None:
         words = "1 word" if self.words == 1 else f"{self.words:,} words"
-        self._put("words", f"{self.chosen_words:,} of {words}" if self.chosen_words else words)
+        self._put("words", Content(f"{self.chosen_words:,} of {words}" if self.chosen_words else words))
 
     def watch_chosen_words(self) -> None:
         self.watch_words()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.geometry import Offset, Region, Size
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.widget import Widget
 
 from gpt_tui.editing.document import Document
@@ -12,6 +13,7 @@ from gpt_tui.editing.ghost import ShownText
 from gpt_tui.editing.layout import Layout, Mended
 from gpt_tui.editing.shapes import RowShape, line_of
 from gpt_tui.widgets.editor_painting import Painter
+from gpt_tui.widgets.thumb_bar import ThumbBar
 
 Range = tuple[int, int]
 
@@ -185,7 +187,20 @@ class EditorRows(ScrollView, can_focus=True, inherit_bindings=False):
             self.set_reactive(Widget.virtual_size, size)
             if self.styles.is_auto_height:
                 self.refresh(layout=True)
-            self._scroll_update(size)
+            self._refresh_scrollbars()
+            if self.show_vertical_scrollbar:
+                self.vertical_scrollbar.window_virtual_size = size.height
+                self.vertical_scrollbar.window_size = self.container_size.height - self.scrollbar_size_horizontal
+            self.scroll_y = self.validate_scroll_y(self.scroll_y)
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        """As in Textual, but another kind of bar."""
+        if self._vertical_scrollbar is None:
+            self._vertical_scrollbar = ThumbBar(name="vertical", thickness=self.scrollbar_size_vertical)
+            self._vertical_scrollbar.display = False
+            self.app._start_widget(self, self._vertical_scrollbar)
+        return self._vertical_scrollbar
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as the text takes, where the height is `auto`."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
+from textual._styles_cache import StylesCache
+from textual.css.styles import StylesBase
+from textual.geometry import Size
 from textual.reactive import reactive
 from textual.strip import Strip
 
@@ -17,6 +21,31 @@ from gpt_tui.widgets.editor_painting import GHOST, Painter, Palette, RowLook
 from gpt_tui.widgets.editor_rows import EditorRows, Range
 
 RULE = " what the model sees begins here "
+
+
+class _Rows(StylesCache):
+    """The rows as they were painted, where nothing stands around them. Textual would make each anew when it is shown
+    in another place, and lose what a `Strip` remembers of itself: scrolling then takes three times as long."""
+
+    def render_line(
+        self,
+        styles: StylesBase,
+        y: int,
+        size: Size,
+        content_size: Size,
+        padding: Any,
+        base_background: Any,
+        background: Any,
+        render_content_line: Callable[[int], Strip],
+        border_title: Any,
+        border_subtitle: Any,
+        opacity: float,
+        *others: Any,
+    ) -> Strip:
+        if size == content_size and opacity == 1.0:
+            return render_content_line(y)
+        around = padding, base_background, background, render_content_line, border_title, border_subtitle, opacity
+        return super().render_line(styles, y, size, content_size, *around, *others)
 
 
 class EditorView(EditorRows):
@@ -73,12 +102,21 @@ class EditorView(EditorRows):
 
     def __init__(self, text: str = "", *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(text, id=id, classes=classes)
+        self._styles_cache = _Rows()
         self._matches: list[Range] = []
         self._match_index = -1
         self._mark: Range | None = None
         self._lit = True  # whether the cursor shows, when it blinks
         self._paragraph: tuple[int, int, Range] = (-1, -1, (0, 0))  # of a version and a cursor
         self._focus_drawn: Range = (-1, -1)  # the rows of the paragraph that was painted as the focused one
+
+    def show_now(self) -> None:
+        """Paint what has changed. Textual paints by a clock, and after a frame that took long lets one more pass."""
+        screen = self.screen
+        if screen.is_current and not screen._layout_required and not self.app._batch_count:
+            bar = {self.vertical_scrollbar} if self.show_vertical_scrollbar else set()
+            screen._compositor.update_widgets({self, *bar})
+            screen._compositor_refresh()
 
     def render_line(self, y: int) -> Strip:
         painter = self._painter

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.content import Content
-from textual.widgets import Static
 
 from gpt_tui.navigation import OpenTraining
 from gpt_tui.terminal import visible
+from gpt_tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from gpt_tui.progress.watching import RunStatus, Watcher
 
 
-class RunBadge(Static):
+class RunBadge(Line):
     """Shows what the app's watcher finds; where the app has none, nothing."""
 
     DEFAULT_CSS = """
@@ -24,7 +24,7 @@ class RunBadge(Static):
     """
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__("", id=id, markup=False)
+        super().__init__(id=id)
         self._runs: tuple[RunStatus, ...] = ()
 
     def on_mount(self) -> None:
@@ -41,8 +41,7 @@ class RunBadge(Static):
         self._runs = runs
         self.set_class(bool(runs), "-running")
         if runs:
-            words = badge_text(runs, self.app.size.width)
-            self.update(words, layout=words.cell_length != Content(str(self.content)).cell_length)
+            self.put(badge_text(runs, self.app.size.width))
 
     def on_click(self) -> None:
         if self._runs:
