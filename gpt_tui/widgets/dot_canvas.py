@@ -18,7 +18,15 @@ from textual_hires_canvas.hires import hires_sizes, pixels
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # the bit of each dot of a cell
 
 
-class DotCanvas(Canvas):
+class QuickCanvas(Canvas):
+    """A canvas that does not look its style up anew for each row: that took a third of a plot's time."""
+
+    @property
+    def rich_style(self) -> Style:
+        return self.visual_style.rich_style
+
+
+class DotCanvas(QuickCanvas):
     """A canvas whose lines of dots cost a few matrix operations, and no message a dot."""
 
     cursor: int | None = None

@@ -42,9 +42,10 @@ class _Rows(StylesCache):
         opacity: float,
         *others: Any,
     ) -> Strip:
+        colours = base_background, background
         if size == content_size and opacity == 1.0:
-            return render_content_line(y)
-        around = padding, base_background, background, render_content_line, border_title, border_subtitle, opacity
+            return render_content_line(y).adjust_cell_length(size.width, self.get_inner_outer(*colours)[0].rich_style)
+        around = padding, *colours, render_content_line, border_title, border_subtitle, opacity
         return super().render_line(styles, y, size, content_size, *around, *others)
 
 

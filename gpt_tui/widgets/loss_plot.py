@@ -18,7 +18,7 @@ from textual_plot.plot_widget import Legend, LinePlot
 from gpt_tui.progress.axes import Ticks
 from gpt_tui.progress.series import Drawing, Line
 from gpt_tui.terminal import visible
-from gpt_tui.widgets.dot_canvas import DotCanvas
+from gpt_tui.widgets.dot_canvas import DotCanvas, QuickCanvas
 
 _THIN = str.maketrans({"┃": "│", "━": "─", "┣": "┤", "┫": "┤", "┳": "┬", "┻": "─", "╋": "┼", "┗": "└", "┛": "─"})
 """The library's heavy frame, made a thin one."""
@@ -63,10 +63,10 @@ class LossPlot(PlotWidget, inherit_bindings=False, can_focus=False):
 
     def compose(self) -> ComposeResult:
         with Grid():
-            yield Canvas(1, 1, id="margin-top")
-            yield Canvas(1, 1, id="margin-left")
+            yield QuickCanvas(1, 1, id="margin-top")
+            yield QuickCanvas(1, 1, id="margin-left")
             yield DotCanvas(1, 1, id="plot")
-            yield Canvas(1, 1, id="margin-bottom")
+            yield QuickCanvas(1, 1, id="margin-bottom")
         yield Legend(id="legend")
 
     def _update_margin_sizes(self) -> None:
