@@ -149,6 +149,25 @@ def test_a_run_of_one_goes_on_sharded(prose: Path, home: Path, dies: bool) -> No
     assert_same_weights(home, "parts", "whole")
 
 
+def test_the_best_that_only_the_disk_has_is_measured_and_kept(tmp_path: Path, home: Path) -> None:
+    text = tmp_path / "turns.txt"  # what is held out is unlike the rest: the more is learned, the worse it is foretold
+    text.write_text("the dog ran to the gate and sat by it.\n" * 270 + "QUICK ZEBRAS JUMPED OVER FOXES; 7 & 9!\n" * 30)
+    settings = settings_with([*SHARDED, "eval_interval=10", "learning_rate=0.01", "schedule=constant"])
+    options = {"tokenizer": "byte", "steps": STEPS, "settings": settings}
+    control = Control()
+    for event in train(text, device="cpu", name="parts", control=control, **options):
+        if isinstance(event, Step) and event.step >= 40:
+            control.stop()
+    run = together("--resume", "--name", "parts")
+    error = run.finish()
+    assert run.process.returncode == 0, error
+    end, one = run.events[-1], alone(text, name="whole", **options)[-1]
+    assert isinstance(one, End)
+    assert end["best_step"] == one.best_step < 40
+    assert end["val_loss"] == pytest.approx(one.val_loss, abs=1e-5)
+    assert_same_weights(home, "parts", "whole")
+
+
 # What it takes
 
 HELD = """
