@@ -194,20 +194,9 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
                 models.restore(folder.name)
         raise
     prompt = _opening(tokenizer, tokens)
-    return Job(
-        folder,
-        lock,
-        record,
-        tokenizer,
-        tokens,
-        model,
-        device,
-        planned,
-        measured,
-        prompt,
-        notes=corpus.notes,
-        sharded=_shards(planned, machine),
-    )
+    sharded = _shards(planned, machine)
+    notes = corpus.notes
+    return Job(folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt, None, notes, sharded)
 
 
 def _shards(planned: Plan, machine: Machine) -> bool:
@@ -356,20 +345,9 @@ def _resume(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
         sharded = _shards(planned, machine)
         model = store.assemble(record.model, weights, folder / store.STATE, "cpu" if sharded else device)
         prompt = _opening(tokenizer, tokens)
+        saved, notes = (tensors, state), corpus.notes
         return Job(
-            folder,
-            lock,
-            record,
-            tokenizer,
-            tokens,
-            model,
-            device,
-            planned,
-            measured,
-            prompt,
-            (tensors, state),
-            corpus.notes,
-            sharded,
+            folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt, saved, notes, sharded
         )
     except BaseException:
         lock.release()

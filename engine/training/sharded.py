@@ -14,6 +14,7 @@ this module: FSDP takes a second to import.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -144,6 +145,8 @@ class ShardedParameters(Layout):
         """The model as it is now, whole, to write with on rank 0's CPU."""
         model = with_weights(self.config, self.tensors())
         lay_out(model)
+        if self.device != "cpu":
+            torch.set_num_threads(os.cpu_count() or 1)  # torchrun gives each process one; but the others wait now
         return model
 
     @torch.no_grad()

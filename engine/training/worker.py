@@ -38,7 +38,7 @@ class Worker:
         self.rate = 0.0
         self.updating = False
         """Whether the weights are just being changed: then they are neither the old nor the new."""
-        self._together = False
+        self._started, self._together = False, True
         if not isinstance(state.flat, FlatParameters) and ranks.first:
             state.flat.ordering = self._ordering
         self._begun = self._position()
@@ -48,8 +48,9 @@ class Worker:
 
     def begin(self) -> None:
         """Begin from rank 0's weights and random state everywhere."""
+        self.ranks.equalize_random_state(self.job.device)  # with patience: rank 0 may have counted bigrams
         self.state.flat.begin(self.ranks.equalize)
-        self.ranks.equalize_random_state(self.job.device)
+        self._started, self._together = True, False
 
     def step(self) -> tuple[Tensor, Tensor]:
         """One optimizer step of all processes; the loss (nats per token) and the gradient's norm."""
@@ -77,6 +78,8 @@ class Worker:
         if not self._dismissed:
             self._dismissed = True
             with contextlib.suppress(RankLost):  # everything is saved
+                if not self._started:
+                    self.begin()  # the others wait for that
                 self.ranks.post(_END, to_json(end) if end is not None else "")
                 self._tell(Order.END)
 
