@@ -151,6 +151,11 @@ class TrainConfig:
         "auto", "The hand-written training step for CPUs; auto: measured.", choices=("auto", "on", "off")
     )
     threads: int = setting(0, "CPU threads; 0: measured.", ge=0, le=1024)
+    sharded: str = setting(
+        "auto",
+        "Whether each of several processes keeps a part of the weights; auto: where they do not fit otherwise.",
+        choices=("auto", "on", "off"),
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -98,11 +98,15 @@ def evaluate(
     block = model.config.block_size
     order = _spread(math.ceil(len(tokens) / block))
     whole = max_windows is None or max_windows >= len(order)
-    chosen = np.sort(order[:max_windows])[rank::world_size]
+    every = np.sort(order[:max_windows])
+    chosen = every[rank::world_size]
+    # Processes that share a model out compute in step: who has a window less computes one that does not count.
+    spare = every[: math.ceil(len(every) / world_size) - len(chosen)]
     nats, seen, size = 0.0, 0, 0
-    for start in range(0, len(chosen), 64):
+    for start in range(0, len(chosen) + len(spare), 64):
         windows = chosen[start : start + 64]
-        nats += float(window_losses(model, tokens, first, windows, dtype=dtype).sum())
+        computed = np.append(windows, spare) if start + 64 > len(chosen) else windows
+        nats += float(window_losses(model, tokens, first, computed, dtype=dtype)[: len(windows)].sum())
         seen += int(np.minimum(block, len(tokens) - windows * block).sum())
     if not whole and lengths is not None:
         size = sum(int(lengths[tokens[window * block : (window + 1) * block]].sum()) for window in chosen)

@@ -56,11 +56,20 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x.float(), (x.shape[-1],), self.weight, self.eps).to(x.dtype)
+        # The gain comes in bfloat16 from a sharded training; the kernel wants both alike.
+        return F.rms_norm(x.float(), (x.shape[-1],), self.weight.float(), self.eps).to(x.dtype)
+
+
+class LayerNorm(nn.LayerNorm):
+    """torch's (Ba et al. 2016), in float32 as RMSNorm is."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.weight.float(), self.bias.float()
+        return F.layer_norm(x.float(), self.normalized_shape, weight, bias, self.eps).to(x.dtype)
 
 
 def make_norm(config: ModelConfig, width: int) -> nn.Module:
-    return nn.LayerNorm(width, eps=config.norm_eps) if config.family == "gpt2" else RMSNorm(width, config.norm_eps)
+    return LayerNorm(width, eps=config.norm_eps) if config.family == "gpt2" else RMSNorm(width, config.norm_eps)
 
 
 def empty_embedding(rows: int, width: int) -> nn.Embedding:

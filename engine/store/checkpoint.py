@@ -50,11 +50,17 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], state: dict[str, Any] |
     """Write tensors, and `state` as JSON in the header, whole or not at all. Raises `StorageError`."""
     with replacing(path) as temporary:
         try:
-            # Views of one buffer share memory, which safetensors refuses: each is written from a copy of its own.
-            owned = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+            owned = {name: _owned(tensor) for name, tensor in tensors.items()}
             save_file(owned, temporary, {"state": json.dumps(state)} if state is not None else None)
         except SafetensorError as error:
             raise storage_error_of(path, error) from error
+
+
+def _owned(tensor: Tensor) -> Tensor:
+    """The tensor on the CPU, and a copy where it shares memory with others, as views of one buffer do: safetensors
+    refuses those."""
+    tensor = tensor.detach().cpu()
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 def storage_error_of(path: Path, error: Exception) -> StorageError:
@@ -64,11 +70,13 @@ def storage_error_of(path: Path, error: Exception) -> StorageError:
     return StorageError(f"Cannot write {path}: {error}.")
 
 
-def load_tensors(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a file and the state in its header. Raises `DamagedModelError`."""
+def load_tensors(path: Path, device: str = "cpu", only: str = "") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a file, those whose names begin with `only`, and the state in its header. Raises
+    `DamagedModelError`."""
     try:
         with safe_open(path, framework="pt", device=device) as stored:
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no dict
+            names = [name for name in stored.keys() if name.startswith(only)]  # noqa: SIM118 - it is no dict
+            tensors = {name: stored.get_tensor(name) for name in names}
             metadata = stored.metadata() or {}
         state = json.loads(metadata.get("state", "{}"))
         if not isinstance(state, dict):
@@ -144,12 +152,12 @@ def _weights_file(folder: Path, checkpoint: str) -> tuple[Path, str]:
     return folder / moment(int(checkpoint)), ""
 
 
-def save_moment(folder: Path, model: GPT, step: int, keep: int) -> None:
-    """Keep the model as it is after `step` steps, and thin the earlier moments to `keep`: always the one whose
-    neighbours lie nearest to it, on a logarithmic scale, goes; the first and the last stay."""
+def save_moment(folder: Path, weights: dict[str, Tensor], step: int, keep: int) -> None:
+    """Keep a model's weights as they are after `step` steps, and thin the earlier moments to `keep`: always the one
+    whose neighbours lie nearest to it, on a logarithmic scale, goes; the first and the last stay."""
     if not keep:
         return
-    save_tensors(folder / moment(step), weights_of(model))
+    save_tensors(folder / moment(step), weights)
     steps = checkpoints(folder)
     while len(steps) > max(keep, 2):
         gaps = [steps[i + 1] / max(steps[i - 1], 1) for i in range(1, len(steps) - 1)]
@@ -164,15 +172,15 @@ def drop_moments(folder: Path) -> None:
             (folder / moment(step)).unlink()
 
 
-def save_state(folder: Path, model: GPT, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+def save_state(folder: Path, weights: dict[str, Tensor], tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
     """Everything that resuming needs, in one file: it is there whole, or the one before it is."""
-    weights = {_MODEL + name: tensor for name, tensor in weights_of(model).items()}
-    save_tensors(folder / STATE, {**weights, **tensors}, state)
+    save_tensors(folder / STATE, {**{_MODEL + name: tensor for name, tensor in weights.items()}, **tensors}, state)
 
 
-def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
-    """The last weights, the other tensors and the state that `save_state` wrote. Raises `DamagedModelError`."""
-    tensors, state = load_tensors(folder / STATE)
+def load_state(folder: Path, only: str = "") -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
+    """The last weights, the other tensors and the state that `save_state` wrote, of tensors those alone whose names
+    begin with `only`. Raises `DamagedModelError`."""
+    tensors, state = load_tensors(folder / STATE, only=only)
     weights = {name.removeprefix(_MODEL): tensor for name, tensor in tensors.items() if name.startswith(_MODEL)}
     return weights, {name: tensor for name, tensor in tensors.items() if not name.startswith(_MODEL)}, state
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.model.gpt import GPT
-from engine.training.optim import Adam, FlatParameters
+from engine.training.optim import Adam
 
 MOST_TOKENS = 2_000_000
 MOST_LOGITS = 1 << 26
@@ -50,11 +50,11 @@ def count_bigrams(tokens: NDArray[np.integer], vocab_size: int) -> Pairs:
 
 
 @torch.no_grad()
-def fit_bigrams(model: GPT, flat: FlatParameters, pairs: Pairs, steps: int, dtype: torch.dtype) -> None:
+def fit_bigrams(model: GPT, pairs: Pairs, steps: int, dtype: torch.dtype) -> None:
     """Move embeddings and head by `steps` of Adam on the cross-entropy of all pairs at once, products in `dtype`; of a
     vocabulary past eight thousand, on that of the pairs that begin with its commonest tokens."""
-    config, device = model.config, flat.data.device
-    embedding, head = (flat.view(flat.data, name) for name in ("embedding.weight", "head.weight"))
+    config, device = model.config, model.embedding.weight.device
+    embedding, head = model.embedding.weight.detach(), model.head.weight.detach()
     embedding_grad, head_grad = torch.zeros_like(embedding), torch.zeros_like(head)
     chunks = [chunk.to(device) for chunk in _chunks(pairs, config.vocab_size)]
     adam = Adam([(embedding, embedding_grad, 0.0), (head, head_grad, 0.0)], (0.9, 0.95))

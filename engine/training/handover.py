@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from engine import files
 from engine.data.dataset import TokenData
@@ -76,6 +77,7 @@ def _described(job: Job) -> dict[str, Any]:
         "machine": asdict(job.machine),
         "prompt": job.prompt,
         "resumed": job.resumed is not None,
+        "sharded": job.sharded,
         "tokens": {
             "path": str(tokens.train.filename),
             "offset": tokens.train.offset,
@@ -93,10 +95,15 @@ def _opened(told: dict[str, Any]) -> Job:
     folder, device = Path(told["folder"]), told["device"]
     record = ModelRecord.from_toml(told["record"])
     plan = {**told["plan"], "advice": tuple(told["plan"]["advice"])}
-    resumed = None
+    resumed, sharded = None, told["sharded"]
     if told["resumed"]:
-        weights, tensors, state = store.load_state(folder)
-        model, resumed = store.assemble(record.model, weights, folder / store.STATE, device), (tensors, state)
+        weights, tensors, state = store.load_state(folder, only="random." if sharded else "")
+        resumed = tensors, state
+    if sharded:  # of what is large, its part comes from rank 0
+        with torch.device("meta"):
+            model = GPT(record.model, initialize=False)
+    elif told["resumed"]:
+        model = store.assemble(record.model, weights, folder / store.STATE, device)
     else:
         model = GPT(record.model, initialize=False).to(device)
     return Job(
@@ -111,6 +118,7 @@ def _opened(told: dict[str, Any]) -> Job:
         machine=Machine(**told["machine"]),
         prompt=told["prompt"],
         resumed=resumed,
+        sharded=sharded,
     )
 
 

@@ -187,7 +187,7 @@ def measure(device: str) -> Machine:
     config = ModelConfig(vocab_size=2048, block_size=256, n_ff=384)
     model = GPT(config).to(device)
     flat = FlatParameters(model)
-    optimizer = Optimizer(flat, model, TrainConfig())
+    optimizer = Optimizer(flat, TrainConfig())
     ids = torch.randint(0, config.vocab_size, (8, config.block_size), device=device)
 
     def whole(step: Step) -> None:

@@ -7,14 +7,15 @@ operations instead of hundreds of small ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from engine.config import TrainConfig
+from engine.config import ModelConfig, TrainConfig
 from engine.errors import DamagedModelError
 from engine.model.gpt import GPT
 
@@ -28,31 +29,47 @@ def group_of(name: str, parameter: Tensor) -> str:
     return MATRICES if name.startswith("blocks.") else EMBEDDINGS
 
 
-class FlatParameters:
-    """A model's parameters as views of one flat float32 buffer, their gradients as views of another, ordered by
-    group."""
+class Layout:
+    """Where each of a model's parameters lies in a flat buffer of all of them, ordered by group. The optimizer's state
+    is saved in that order."""
 
     def __init__(self, model: GPT) -> None:
         named = [(name, parameter) for name, parameter in model.named_parameters()]
         order = {MATRICES: 0, EMBEDDINGS: 1, VECTORS: 2}
         named.sort(key=lambda item: order[group_of(*item)])
-        device = named[0][1].device
-        total = sum(parameter.numel() for _, parameter in named)
-        self.data = torch.empty(total, dtype=torch.float32, device=device)
-        self.grad = torch.zeros(total, dtype=torch.float32, device=device)
+        self.config = model.config
         self.spans: dict[str, tuple[int, int]] = {}
         self.shapes: dict[str, torch.Size] = {}
         self.groups: dict[str, tuple[int, int]] = {}
-        at = 0
+        self.total = 0
         for name, parameter in named:
-            end = at + parameter.numel()
+            at, end = self.total, self.total + parameter.numel()
             self.spans[name], self.shapes[name] = (at, end), parameter.shape
             first, _ = self.groups.get(group_of(name, parameter), (at, end))
             self.groups[group_of(name, parameter)] = (first, end)
-            self.data[at:end] = parameter.detach().reshape(-1)
+            self.total = end
+
+    def names(self, group: str) -> list[str]:
+        """The parameters of a group, in order."""
+        first, last = self.groups[group]
+        return [name for name, (start, end) in self.spans.items() if first <= start and end <= last]
+
+
+class FlatParameters(Layout):
+    """A model's parameters as views of one flat float32 buffer, their gradients as views of another, ordered by group;
+    and a copy of the best that they have been."""
+
+    def __init__(self, model: GPT) -> None:
+        super().__init__(model)
+        self.model = self.source = model
+        device = model.embedding.weight.device
+        self.data = torch.empty(self.total, dtype=torch.float32, device=device)
+        self.grad = torch.zeros(self.total, dtype=torch.float32, device=device)
+        self._best: Tensor | None = None
+        for name, parameter in model.named_parameters():
+            self.view(self.data, name).copy_(parameter.detach())
             parameter.data = self.view(self.data, name)
             parameter.grad = self.view(self.grad, name)
-            at = end
 
     def view(self, flat: Tensor, name: str) -> Tensor:
         """The part of a flat buffer that belongs to the parameter `name`, in its shape."""
@@ -66,6 +83,52 @@ class FlatParameters:
         if largest:
             self.grad.mul_(torch.clamp(largest / (norm + 1e-6), max=1.0))
         return norm
+
+    # What may differ where the weights are sharded: see `ShardedParameters`
+
+    def begin(self, equalize: Callable[[Tensor], None]) -> None:
+        """Begin from rank 0's weights in every process."""
+        equalize(self.data)
+
+    def average(self, mean: Callable[[Tensor], None]) -> None:
+        """Make of each process's gradients those of all."""
+        mean(self.grad)
+
+    @contextmanager
+    def evaluated(self, equalize: Callable[[Tensor], None], *, exact: bool) -> Iterator[GPT]:
+        """The model to evaluate, with rank 0's weights: it may have put back earlier ones, and where machines round
+        differently their weights drift apart no further than this."""
+        equalize(self.data)
+        yield self.model
+
+    def gathered(self) -> GPT:
+        """The model as it is now, to write with in this process."""
+        return self.model
+
+    def tensors(self, *, best: bool = False) -> dict[str, Tensor]:
+        """The weights by name as they are now, or the best, where they are kept."""
+        flat = self._best if best and self._best is not None else self.data
+        return {name: self.view(flat, name) for name in self.spans}
+
+    @property
+    def has_best(self) -> bool:
+        """Whether the best weights are in memory."""
+        return self._best is not None
+
+    def keep_best(self) -> None:
+        """Keep the weights as they are now as the best."""
+        self._best = self.data.clone()
+
+    def load_best(self, tensors: dict[str, Tensor]) -> None:
+        """Keep those weights as the best."""
+        self._best = torch.cat([tensors[name].to(self.data.device).reshape(-1) for name in self.spans])
+
+    def swap_best(self) -> None:
+        """Exchange the weights and the best ones, which are in memory."""
+        assert self._best is not None
+        now = self.data.clone()
+        self.data.copy_(self._best)
+        self._best = now
 
 
 NEWTON_SCHULZ = ((7.7110, -22.1138, 16.2487), (3.2153, -2.4112, 0.5013), (2.2183, -1.5940, 0.4107))
@@ -89,33 +152,40 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     return x if wide else x.mT
 
 
+def matrices_of(name: str, rows: int, config: ModelConfig) -> list[int]:
+    """The rows of each matrix that the parameter `name` of so many rows holds. Fused projections are taken apart, as
+    each is a matrix of its own: queries, keys, values; gate, up."""
+    if name.endswith("qkv.weight"):
+        return [config.n_head * config.head_dim, *[config.n_kv_head * config.head_dim] * 2]
+    return [config.n_ff] * 2 if name.endswith("up.weight") and config.family == "qwen3" else [rows]
+
+
+def scale_of(rows: int, columns: int) -> float:
+    """What Muon's update of such a matrix is multiplied by."""
+    return math.sqrt(max(1.0, rows / columns))
+
+
+def decay_of(group: str, config: TrainConfig) -> float:
+    """The weight decay of a group under Adam. Beside Muon embeddings are left free: its decay is measured in its own
+    rate."""
+    free = group == VECTORS or (config.optimizer == "muon" and group == EMBEDDINGS)
+    return 0.0 if free else config.weight_decay
+
+
 class Muon:
-    """Momentum orthogonalised, for the matrices of the blocks (Jordan et al. 2024), with decoupled weight decay.
+    """Momentum orthogonalised, for the matrices of the blocks (Jordan et al. 2024), with decoupled weight decay."""
 
-    Fused projections are taken apart, as each is a matrix of its own: queries, keys, values; gate, up. The update of a
-    (rows, columns) matrix is scaled by sqrt(max(1, rows / columns)).
-    """
-
-    def __init__(self, flat: FlatParameters, model: GPT, momentum: float, weight_decay: float) -> None:
+    def __init__(self, flat: FlatParameters, momentum: float, weight_decay: float) -> None:
         first, last = flat.groups[MATRICES]
         self.data, self.grad = flat.data[first:last], flat.grad[first:last]
         self.momentum, self.weight_decay = momentum, weight_decay
         self.buffer = torch.zeros_like(self.data)
         self.update = torch.zeros_like(self.data)
         self.pieces: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        config = model.config
-        head = config.head_dim
-        for name, (start, _) in flat.spans.items():
-            if name not in flat.shapes or group_of(name, model.get_parameter(name)) != MATRICES:
-                continue
+        for name in flat.names(MATRICES):
             rows, columns = flat.shapes[name]
-            parts = [rows]
-            if name.endswith("qkv.weight"):
-                parts = [config.n_head * head, config.n_kv_head * head, config.n_kv_head * head]
-            elif name.endswith("up.weight") and config.family == "qwen3":
-                parts = [config.n_ff, config.n_ff]
-            at = start - first
-            for part in parts:
+            at = flat.spans[name][0] - first
+            for part in matrices_of(name, rows, flat.config):
                 self.pieces.setdefault((part, columns), []).append((at, at + part * columns))
                 at += part * columns
 
@@ -126,8 +196,7 @@ class Muon:
         torch.lerp(self.grad, self.buffer, self.momentum, out=self.update)  # Nesterov
         for (rows, columns), spans in self.pieces.items():
             stacked = torch.stack([self.update[start:end] for start, end in spans]).view(-1, rows, columns)
-            scale = math.sqrt(max(1.0, rows / columns))
-            result = orthogonalize(stacked).float().mul_(scale).reshape(len(spans), -1)
+            result = orthogonalize(stacked).float().mul_(scale_of(rows, columns)).reshape(len(spans), -1)
             for (start, end), piece in zip(spans, result, strict=True):
                 self.update[start:end] = piece
         if self.weight_decay:
@@ -190,18 +259,17 @@ class Optimizer:
     """What moves the weights: Adam, AdamW, or Muon on the matrices with AdamW on the rest. One state, saved and
     restored whole."""
 
-    def __init__(self, flat: FlatParameters, model: GPT, config: TrainConfig) -> None:
+    def __init__(self, flat: FlatParameters, config: TrainConfig) -> None:
         self.config = config
         self.muon: Muon | None = None
         groups = dict(flat.groups)
         if config.optimizer == "muon":
-            self.muon = Muon(flat, model, config.momentum, config.weight_decay)
+            self.muon = Muon(flat, config.momentum, config.weight_decay)
             groups.pop(MATRICES)
-        parts = []
-        for group, (start, end) in groups.items():
-            # Muon's decay is measured in its own rate; embeddings are left free
-            free = group == VECTORS or (self.muon is not None and group == EMBEDDINGS)
-            parts.append((flat.data[start:end], flat.grad[start:end], 0.0 if free else config.weight_decay))
+        parts = [
+            (flat.data[start:end], flat.grad[start:end], decay_of(group, config))
+            for group, (start, end) in groups.items()
+        ]
         self.adam = Adam(parts, (config.beta1, config.beta2), decoupled=config.optimizer != "adam")
 
     def step(self, scale: float) -> None:

@@ -6,7 +6,8 @@ they leave each other messages in torchrun's own store, as JSON; then they form 
 
 There is no DistributedDataParallel here. It hooks itself into autograd's graph, and the hand-written step has none;
 and what it does in many buckets is one all-reduce here, as all gradients lie in one flat buffer. Nor does it overlap
-that with the backward pass: at sizes that fit on one card it is a few hundredths of a step.
+that with the backward pass: at sizes that fit on one card it is a few hundredths of a step. For larger ones `sharded`
+has FSDP2.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from enum import IntEnum
 from types import TracebackType
 from typing import Any
 
@@ -40,7 +42,25 @@ PATIENCE = timedelta(days=30)
 """How long the others wait for rank 0's next word: it may sample, save, or be paused."""
 POLL_SECONDS = 0.05
 _FAILURE = "failure"
+_LOST = "Another process of this training has ended, or cannot be reached."
 _trainings = itertools.count()
+
+
+class Order(IntEnum):
+    """What rank 0 tells the others to do with it, each with a number or two."""
+
+    STEP = 0
+    """One optimizer step, at this progress of the budget."""
+    EVALUATE = 1
+    """That many windows, exactly or not."""
+    END = 2
+    # In a sharded training alone, where rank 0 has no more than its own part:
+    GATHER = 3
+    """Bring the weights, or the best ones, to rank 0."""
+    GATHER_OPTIMIZER = 4
+    KEEP_BEST = 5
+    SWAP_BEST = 6
+    LOAD_BEST = 7
 
 
 class RankLost(TrainingError):
@@ -65,7 +85,7 @@ class Ranks:
     @functools.cached_property
     def _store(self) -> Store:
         """Where the processes of this training leave each other messages."""
-        with _talking():
+        with talking():
             return PrefixStore(self._training, _launcher_store())
 
     @classmethod
@@ -123,6 +143,7 @@ class Ranks:
             float32=times * machine.float32,
             bfloat16=times * machine.bfloat16,
             memory=memories * machine.memory,
+            processes=self.size,
         )
 
     def reseed(self, seed: int, step: int) -> None:
@@ -137,13 +158,13 @@ class Ranks:
     def post(self, key: str, value: Any) -> None:
         """Leave a message, which must be plain JSON, for the others."""
         if self.several:
-            with _talking():
+            with talking():
                 self._store.set(key, json.dumps(value))
 
     def read(self, key: str, control: Control) -> Any:
         """Wait for a message. Raises what another process failed with meanwhile: `RequestError`, `PeerError`,
         KeyboardInterrupt; and KeyboardInterrupt when a stop is asked."""
-        with _talking():
+        with talking():
             while not self._store.check([key]):
                 if self._store.check([_FAILURE]):
                     self._raise_failure()
@@ -184,7 +205,7 @@ class Ranks:
         """Form the group of all processes, once each has what it needs for training on `device`."""
         if not self.several:
             return
-        with _talking():
+        with talking():
             store = PrefixStore("group", self._store)
             backend = "nccl" if device == "cuda" else "gloo"
             dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size)
@@ -205,16 +226,21 @@ class Ranks:
         if self.first:
             message[:-1] = torch.tensor(values, dtype=torch.float64)
         message[-1] = float(stopping)
-        with _talking():
+        with talking():
             dist.all_reduce(message, group=self._orders)  # the sum: the others add nothing
         *told, stops = message.tolist()
         return told, stops > 0
 
+    def sum(self, tensor: Tensor) -> None:
+        """Replace a tensor by its sum over all processes."""
+        if self.several:
+            with talking():
+                dist.all_reduce(tensor)
+
     def mean(self, tensor: Tensor) -> None:
         """Replace a tensor by its mean over all processes."""
         if self.several:
-            with _talking():
-                dist.all_reduce(tensor)
+            self.sum(tensor)
             tensor.div_(self.size)
 
     def total(self, values: list[float]) -> list[float]:
@@ -222,14 +248,14 @@ class Ranks:
         if not self.several:
             return values
         sums = torch.tensor(values, dtype=torch.float64)
-        with _talking():
+        with talking():
             dist.all_reduce(sums, group=self._orders)
         return list(sums.tolist())
 
     def equalize(self, tensor: Tensor) -> None:
         """Give every process rank 0's tensor."""
         if self.several:
-            with _talking():
+            with talking():
                 dist.broadcast(tensor, 0)
 
     def equalize_random_state(self, device: str) -> None:
@@ -237,7 +263,7 @@ class Ranks:
         if not self.several:
             return
         states = random_states(device)
-        with _talking():
+        with talking():
             for state in states:
                 dist.broadcast(state, 0, group=self._orders)
         restore_random_states(states)
@@ -266,11 +292,22 @@ def _launcher_store() -> Store:
 
 
 @contextlib.contextmanager
-def _talking() -> Iterator[None]:
+def talking() -> Iterator[None]:
     """A failure of torch.distributed as the engine's own."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, OSError) as error:
-        raise RankLost("Another process of this training has ended, or cannot be reached.") from error
+        raise RankLost(_LOST) from error
+
+
+@contextlib.contextmanager
+def computing_together() -> Iterator[None]:
+    """As `talking`, of a computation in which processes speak: what else fails in it stays what it is."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, dist.DistError) or "gloo" in str(error):  # gloo's failures have no type of their own
+            raise RankLost(_LOST) from error
+        raise

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from engine.config import ModelConfig, TrainConfig
 from engine.errors import ConfigError
 from engine.model.presets import CLASSIC_TRAINING, SHAPES, classic_model, sized_model
+from engine.training.memory import check_memory
 
 MEASURED_OPERATIONS = 8.3e6
 """Operations a token of the model that a machine is measured with."""
@@ -36,6 +37,8 @@ class Machine:
     fast_step: bool = True
     memory: int = 0
     """Bytes of the device's memory, 0 when unknown."""
+    processes: int = 1
+    """How many train one model together, with the memory and the rates of all."""
 
     @property
     def dtype(self) -> str:
@@ -142,7 +145,7 @@ def plan(
     train = TrainConfig(**{**training, "preset": preset, "tokenizer": tokenizer, **budget, **train_overrides})
     if train.stride > model.block_size:
         raise ConfigError(f"stride: {train.stride} would leave out text between windows of {model.block_size} tokens.")
-    _check_memory(model, train, machine)
+    check_memory(model, train, machine.memory, machine.processes)
     forecast = replace(_forecast(n_bytes, tokens_there, model, train, machine), base_bits=base_bits)
     if tokenizer != "bpe" or preset == "classic":
         return forecast  # nothing is known of these
@@ -150,18 +153,6 @@ def plan(
         expected = expected_after(base_bits, trigram_bits, forecast.tokens, tokens_there)
         return replace(forecast, bits_per_byte=expected)
     return replace(forecast, bits_per_byte=expected_bits(trigram_bits, forecast.tokens, tokens_there))
-
-
-def _check_memory(model: ModelConfig, train: TrainConfig, machine: Machine) -> None:
-    """Raises `ConfigError` when the training cannot fit into the machine's memory, whatever is saved in it: weights,
-    gradients and two moments, and what a batch leaves in each block for the way back."""
-    parameters = model.parameter_counts()["total"]
-    state, batch = 16 * parameters, 4 * 8 * train.batch_size * model.block_size * model.n_layer * model.n_embd
-    if machine.memory and state + batch > machine.memory:
-        needed = f"{(state + batch) / 1e9:,.0f} GB of memory at least, and this machine has {machine.memory / 1e9:,.0f}"
-        if state > batch:
-            raise ConfigError(f"n_embd: training {parameters:,} parameters takes {needed}; lower it, or n_layer.")
-        raise ConfigError(f"batch_size: batches of {train.batch_size:,} take {needed}; lower it.")
 
 
 VOCABULARIES = {512: 60e3, 1024: 250e3, 2048: 2.5e6, 4096: 20e6, 8192: 300e6, 16384: 5e9}

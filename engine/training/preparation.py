@@ -26,6 +26,7 @@ from engine.store.models import ModelRecord
 from engine.training.claiming import check_taken, discard, keep_text, take_folder
 from engine.training.foresight import likeliest, standing
 from engine.training.machine import CROWDED, keep_freed_pages, look, measure, remembered
+from engine.training.memory import shards
 from engine.training.ngrams import trigram_bits
 from engine.training.parallel import Ranks
 from engine.training.planner import FROM_AUTO, Machine, Plan, plan, weigh
@@ -74,6 +75,9 @@ class Job:
     resumed: tuple[dict[str, Tensor], dict[str, Any]] | None = None
     """The saved tensors and state of the run that is gone on with."""
     notes: tuple[str, ...] = ()
+    sharded: bool = False
+    """Whether each of several processes trains a part of the weights. Then `model` has all of them on rank 0 alone, on
+    the CPU, until the training begins."""
 
 
 Clock = Callable[[], float]
@@ -190,7 +194,14 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
                 models.restore(folder.name)
         raise
     prompt = _opening(tokenizer, tokens)
-    return Job(folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt, notes=corpus.notes)
+    sharded = _shards(planned, machine)
+    notes = corpus.notes
+    return Job(folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt, None, notes, sharded)
+
+
+def _shards(planned: Plan, machine: Machine) -> bool:
+    """Whether the processes that are together `machine` share the plan's weights out."""
+    return shards(planned.model, planned.train, machine.memory, machine.processes)
 
 
 class _Given(NamedTuple):
@@ -220,7 +231,7 @@ def _from_scratch(given: _Given) -> Generator[Event, None, Begun]:
     planned = plan(corpus.bytes, machine, overrides=overrides, **options)
     _check_length(tokens, planned.model)
     torch.manual_seed(planned.train.seed)
-    return planned, tokenizer, tokens, GPT(planned.model).to(device)
+    return planned, tokenizer, tokens, GPT(planned.model).to("cpu" if _shards(planned, machine) else device)
 
 
 def _from_model(base: Path, given: _Given) -> Generator[Event, None, Begun | None]:
@@ -234,7 +245,7 @@ def _from_model(base: Path, given: _Given) -> Generator[Event, None, Begun | Non
     tokens = yield from _encode(corpus, tokenizer, planned.train.holdout, clock)
     _check_length(tokens, planned.model)
     torch.manual_seed(planned.train.seed)
-    model = store.load_model(base, "best", device)
+    model = store.load_model(base, "best", "cpu" if _shards(planned, machine) else device)
     yield Prepare(elapsed=clock(), stage="weighing", message=f"Trying {base.name} on this text")
     dtype = DTYPES[machine.dtype] if machine.dtype != "float32" else None
     base_bits, trigrams = standing(model, tokens, dtype), trigram_bits(tokens, tokenizer)
@@ -320,10 +331,10 @@ def _resume(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
         tokenizer = store.load_tokenizer(folder)
         tokens = yield from _encode(corpus, tokenizer, record.train.holdout, clock)
         measured, _ = _measured(device, ranks)
-        model = store.assemble(record.model, weights, folder / store.STATE, device)
+        machine = ranks.together(measured)
         planned = plan(
             corpus.bytes,
-            ranks.together(measured),
+            machine,
             preset=record.train.preset,
             tokenizer=record.train.tokenizer,
             vocab_size=record.model.vocab_size,
@@ -331,20 +342,12 @@ def _resume(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
             **{record.train.budget: getattr(record.train, record.train.budget)},
         )
         planned = replace(planned, model=record.model, train=record.train)
+        sharded = _shards(planned, machine)
+        model = store.assemble(record.model, weights, folder / store.STATE, "cpu" if sharded else device)
         prompt = _opening(tokenizer, tokens)
+        saved, notes = (tensors, state), corpus.notes
         return Job(
-            folder,
-            lock,
-            record,
-            tokenizer,
-            tokens,
-            model,
-            device,
-            planned,
-            measured,
-            prompt,
-            (tensors, state),
-            corpus.notes,
+            folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt, saved, notes, sharded
         )
     except BaseException:
         lock.release()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -22,7 +22,22 @@ from engine.training.optim import FlatParameters, Optimizer
 from engine.training.parallel import Ranks
 from engine.training.preparation import Job
 
+if TYPE_CHECKING:
+    from engine.training.sharded import ShardedOptimizer, ShardedParameters
+
 _OPTIMIZER = "optimizer."
+
+
+def _weights(job: Job, ranks: Ranks) -> tuple[FlatParameters | ShardedParameters, Optimizer | ShardedOptimizer]:
+    """What is trained, and what moves it: whole in this process, or shared out among all."""
+    config = job.record.train
+    if job.sharded:
+        from engine.training.sharded import ShardedOptimizer, ShardedParameters
+
+        rows = ShardedParameters(job.model, ranks, job.device, config)
+        return rows, ShardedOptimizer(rows, config)
+    flat = FlatParameters(job.model)
+    return flat, Optimizer(flat, config)
 
 
 class TrainingState:
@@ -30,11 +45,10 @@ class TrainingState:
     counts what all have done together; one saves it."""
 
     def __init__(self, job: Job, clock: Clock, ranks: Ranks) -> None:
-        self.job, self.clock, self.folder, self.model = job, clock, job.folder, job.model
+        self.job, self.clock, self.folder = job, clock, job.folder
         config = job.record.train
-        job.model.train()
-        self.flat = FlatParameters(job.model)
-        self.optimizer = Optimizer(self.flat, job.model, config)
+        self.flat, self.optimizer = _weights(job, ranks)
+        job.model = self.flat.model.train()
         self.batches = Batches(
             job.tokens.train,
             block_size=job.model.config.block_size,
@@ -55,8 +69,6 @@ class TrainingState:
         """What the model wrote last."""
         self.best: Evaluation | None = None
         self.best_step = self.bad_evals = 0
-        self.best_weights: Tensor | None = None
-        """A copy of the flat buffer as it was at `best_step`; None when that is on disk only."""
         self.unsaved_best = False
         self.saved_step = -1
 
@@ -71,26 +83,22 @@ class TrainingState:
 
     def keep_as_best(self, found: Evaluation) -> None:
         self.best, self.best_step, self.bad_evals = found, self.step, 0
-        self.best_weights = self.flat.data.clone()
+        self.flat.keep_best()
         self.unsaved_best = True
 
-    def best_flat(self) -> Tensor | None:
-        """The flat buffer of the best weights, from memory or from disk; None when there are none yet."""
-        if self.best_weights is None and self.best is not None:
-            kept = store.load_model(self.folder, "best", self.job.device)
-            self.best_weights = torch.cat([kept.get_parameter(name).detach().reshape(-1) for name in self.flat.spans])
-        return self.best_weights
+    def bring_best(self) -> bool:
+        """Whether there are best weights yet; those that only the disk has are brought into memory."""
+        if self.best is not None and not self.flat.has_best:
+            self.flat.load_best(store.weights_of(store.load_model(self.folder, "best")))
+        return self.best is not None
 
     def save(self, *, finished: bool = False) -> None:
         """The best weights if they are new, then the state to go on from, then model.toml. Raises `StorageError`."""
         begun = time.monotonic()
         if self.unsaved_best or not (self.folder / store.WEIGHTS).exists():
-            flat = self.best_weights if self.best_weights is not None else self.flat.data
-            store.save_tensors(
-                self.folder / store.WEIGHTS, {name: self.flat.view(flat, name) for name in self.flat.spans}
-            )
+            store.save_tensors(self.folder / store.WEIGHTS, self.flat.tensors(best=True))
             self.unsaved_best = False
-        store.save_state(self.folder, self.model, self._tensors(), self._numbers(finished))
+        store.save_state(self.folder, self.flat.tensors(), self._tensors(), self._numbers(finished))
         write_record(self.folder, replace(self.job.record, summary=self.summary()))
         self.saved_step = self.step
         self.budget.saved(time.monotonic() - begun)
@@ -124,8 +132,9 @@ class TrainingState:
         """
         if self.job.resumed is None:
             return 0
+        (tensors, numbers), self.job.resumed = self.job.resumed, None  # which is large, and read once
         try:
-            return self._restore(*self.job.resumed)
+            return self._restore(tensors, numbers)
         except torch.OutOfMemoryError:
             raise
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -22,6 +22,9 @@ from engine.training import fast_step
 from engine.training.fast_step import FastStep
 from engine.training.optim import FlatParameters
 from engine.training.planner import Machine
+
+if TYPE_CHECKING:
+    from engine.training.sharded import ShardedParameters
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -90,14 +93,14 @@ def settle(config: TrainConfig, model: GPT, machine: Machine, device: str) -> Tr
     return replace(config, dtype=dtype, fast_step=fast, threads=threads)
 
 
-def make_step(config: TrainConfig, model: GPT, flat: FlatParameters) -> Step:
-    """The step that a settled config asks for."""
+def make_step(config: TrainConfig, flat: FlatParameters | ShardedParameters) -> Step:
+    """The step that a settled config asks for. Of sharded weights it is autograd's, their blocks compiled already."""
     dtype = DTYPES[config.dtype]
-    return (
-        FastStep(model, flat, dtype)
-        if config.fast_step == "on"
-        else AutogradStep(model, dtype, compiled=config.compile)
-    )
+    if not isinstance(flat, FlatParameters):
+        return flat.computing(AutogradStep(flat.model, dtype))
+    if config.fast_step == "on":
+        return FastStep(flat.model, flat, dtype)
+    return AutogradStep(flat.model, dtype, compiled=config.compile)
 
 
 def memory_used(device: str) -> int:

@@ -108,9 +108,10 @@ def _trained(job: Job, control: Control, clock: Clock, early: list[Event], ranks
         yield from Trainer(job, control, clock, early, state, worker).run() if ranks.first else worker.follow()
     except torch.OutOfMemoryError:
         half = max(1, job.record.train.batch_size // 2)
+        share = " --set sharded=on," if ranks.several and not job.sharded else ""
         raise OutOfMemoryError(
             f"The {job.device}'s memory does not hold this model with batches of {job.record.train.batch_size}: "
-            f"try --set batch_size={half}, or a smaller model."
+            f"try{share} --set batch_size={half}, or a smaller model."
         ) from None
     except RankLost as error:
         saved = (job.folder / store.STATE).exists()
@@ -170,8 +171,8 @@ class Trainer:
 
     def _save_what_is_whole(self, error: BaseException) -> None:
         """In the middle of an update the weights are neither old nor new: then the last save stands. So it does where
-        a GPU may wait for the lost one for ever."""
-        stuck = isinstance(error, RankLost) and self.job.device == "cuda"
+        a GPU may wait for the lost one for ever, and where a part of the weights is lost with it."""
+        stuck = self.worker.broken_off or (isinstance(error, RankLost) and self.job.device == "cuda")
         if not stuck and not self.worker.updating and self.state.step > self.state.saved_step:
             self.worker.take_back()
             with contextlib.suppress(StorageError):
@@ -189,7 +190,7 @@ class Trainer:
         if self.config.bigram_steps and not resumed_from and bigrams.fits(self.job.model):
             counts = bigrams.count_bigrams(self.job.tokens.train, self.job.model.config.vocab_size)
             steps, dtype = self.config.bigram_steps, DTYPES[self.config.dtype]
-            bigrams.fit_bigrams(self.job.model, state.flat, counts, steps, dtype)
+            bigrams.fit_bigrams(state.flat.source, counts, steps, dtype)
         self.worker.begin()
         budget.begin(state.step)
         if self.job.record.corpus.get("from_model") and not state.step:
@@ -296,7 +297,7 @@ class Trainer:
     def _sample(self) -> Sample:
         """What the model writes now, from the same words each time."""
         job, begun = self.job, time.monotonic()
-        model = LanguageModel(job.model, job.tokenizer, documents=job.record.corpus["documents"])
+        model = LanguageModel(self.state.flat.gathered(), job.tokenizer, documents=job.record.corpus["documents"])
         options: dict[str, Any] = {"temperature": 0.8, "top_p": 0.95, "seed": self.config.seed}
         self.state.text = model.generate(job.prompt, max_new_tokens=SAMPLE_TOKENS, **options)
         job.model.train()
@@ -308,7 +309,7 @@ class Trainer:
     def _keep_moment(self) -> Iterator[Event]:
         step, begun = self.state.step, time.monotonic()
         try:
-            store.save_moment(self.folder, self.job.model, step, self.config.moments)
+            store.save_moment(self.folder, self.state.flat.tensors(), step, self.config.moments)
         except StorageError as error:
             yield Warning(elapsed=self.clock(), message=f"{error} Training goes on.")
             return
@@ -335,8 +336,9 @@ class Trainer:
             yield from self._autosave()
             yield self._end(reason)
             return
-        if reason == "diverged" and (best := state.best_flat()) is not None:
-            state.flat.data.copy_(best)  # the last weights are no numbers any more
+        if reason == "diverged" and state.bring_best():
+            state.flat.swap_best()
+            state.flat.keep_best()  # the last weights are no numbers any more
             state.step = state.best_step
         yield from self._final_evaluation()
         if not self.budget.sampled(state.step):
@@ -361,12 +363,13 @@ class Trainer:
         state = self.state
         windows = self.budget.final_windows(state.tokens)
         found = self._measure(windows, exact=True)
-        earlier = state.best_flat() if state.best_step != state.step else None
-        if earlier is not None:
-            last = state.flat.data.clone()
-            state.flat.data.copy_(earlier)
-            before = self._measure(windows, exact=True)
-            state.flat.data.copy_(last)
+        if state.best_step != state.step and state.bring_best():
+            state.flat.swap_best()
+            try:
+                before = self._measure(windows, exact=True)
+            finally:
+                if not self.worker.broken_off:
+                    state.flat.swap_best()
             if before.loss < found.loss:
                 state.best = before
                 yield self._eval_event(found, False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from enum import IntEnum
 
 import numpy as np
 import torch
@@ -17,23 +16,13 @@ from torch import Tensor
 from engine.events import End, from_json, to_json
 from engine.model.evaluate import Evaluation, evaluate
 from engine.training.control import Control
-from engine.training.optim import rate_scale
-from engine.training.parallel import RankLost, Ranks
+from engine.training.optim import FlatParameters, rate_scale
+from engine.training.parallel import Order, RankLost, Ranks
 from engine.training.preparation import Job
 from engine.training.state import TrainingState
 from engine.training.steps import DTYPES, Threads, make_step, random_states, restore_random_states, with_noise
 
 _END = "end"
-
-
-class Order(IntEnum):
-    """What rank 0 tells the others, each with a number or two."""
-
-    STEP = 0
-    """One optimizer step, at this progress of the budget."""
-    EVALUATE = 1
-    """That many windows, exactly or not."""
-    END = 2
 
 
 class Worker:
@@ -42,13 +31,16 @@ class Worker:
     def __init__(self, job: Job, state: TrainingState, ranks: Ranks, control: Control) -> None:
         self.job, self.state, self.ranks, self.control = job, state, ranks, control
         self.config = job.record.train
-        self.compute = make_step(self.config, job.model, state.flat)
+        self.compute = make_step(self.config, state.flat)
         self.threads = Threads(self.config, job.device, alone=not ranks.several)
         tokenizer = job.tokenizer
         self.lengths = np.array([len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size)])
         self.rate = 0.0
         self.updating = False
         """Whether the weights are just being changed: then they are neither the old nor the new."""
+        self._started, self._together = False, True
+        if not isinstance(state.flat, FlatParameters) and ranks.first:
+            state.flat.ordering = self._ordering
         self._begun = self._position()
         self._dismissed = not ranks.several
 
@@ -56,28 +48,38 @@ class Worker:
 
     def begin(self) -> None:
         """Begin from rank 0's weights and random state everywhere."""
-        self.ranks.equalize(self.state.flat.data)
-        self.ranks.equalize_random_state(self.job.device)
+        self.ranks.equalize_random_state(self.job.device)  # with patience: rank 0 may have counted bigrams
+        self.state.flat.begin(self.ranks.equalize)
+        self._started, self._together = True, False
 
     def step(self) -> tuple[Tensor, Tensor]:
         """One optimizer step of all processes; the loss (nats per token) and the gradient's norm."""
         if not self.ranks.several:
             return self._step()
         progress = self.state.budget.progress(self.state.step)
-        self._tell(Order.STEP, progress)
-        return self._step(progress)
+        with self._ordering(Order.STEP, progress):
+            return self._step(progress)
 
     def evaluate(self, windows: int, *, exact: bool) -> Evaluation:
         """Evaluate the weights as they are on that many windows of the held-out text, in float32 when `exact`."""
-        if self.ranks.several:
-            self._tell(Order.EVALUATE, windows, exact)
-        return self._evaluate(windows, exact)
+        if not self.ranks.several:
+            return self._evaluate(windows, exact)
+        with self._ordering(Order.EVALUATE, windows, exact):
+            return self._evaluate(windows, exact)
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether the processes of a sharded training may be waiting for each other in the middle of something: then
+        nothing can be brought together any more."""
+        return self.job.sharded and self._together
 
     def dismiss(self, end: End | None) -> None:
         """Let the others go, at the end of the training; without an `end`, because no one reads its events on."""
         if not self._dismissed:
             self._dismissed = True
             with contextlib.suppress(RankLost):  # everything is saved
+                if not self._started:
+                    self.begin()  # the others wait for that
                 self.ranks.post(_END, to_json(end) if end is not None else "")
                 self._tell(Order.END)
 
@@ -91,6 +93,14 @@ class Worker:
 
     def _position(self) -> tuple[int, int, dict[str, int], list[Tensor]]:
         return self.state.step, self.state.tokens, self.state.batches.state(), random_states(self.job.device)
+
+    @contextlib.contextmanager
+    def _ordering(self, order: Order, value: float = 0.0, exact: bool = False) -> Iterator[None]:
+        """Have the others do what is done within."""
+        self._together = True
+        self._tell(order, value, exact)
+        yield
+        self._together = False
 
     def _tell(self, order: Order, value: float = 0.0, exact: bool = False) -> None:
         _, stopping = self.ranks.order([order, value, exact], self.control.stopping)
@@ -109,8 +119,12 @@ class Worker:
                 self._step(value)
             elif order == Order.EVALUATE:
                 self._evaluate(int(value), bool(exact))
-            else:
+            elif order == Order.END:
                 break
+            elif order == Order.GATHER_OPTIMIZER:
+                self.state.optimizer.state()
+            elif not isinstance(self.state.flat, FlatParameters):
+                self.state.flat.follow(Order(int(order)), value)
         end = from_json(self.ranks.read(_END, Control()))
         if isinstance(end, End):
             yield end
@@ -123,7 +137,7 @@ class Worker:
         flat = state.flat
         self._begun = self._position()
         flat.grad.zero_()
-        loss = torch.zeros((), device=flat.data.device)
+        loss = torch.zeros((), device=flat.grad.device)
         if self.job.model.config.dropout:
             ranks.reseed(config.seed, state.step)
         with self.threads.watching():
@@ -138,7 +152,7 @@ class Worker:
                 state.tokens += ranks.size * ids.numel()
             if config.accumulate > 1:
                 flat.grad.div_(config.accumulate)
-            ranks.mean(flat.grad)
+            flat.average(ranks.mean)
             ranks.mean(loss)
             norm = flat.clip_gradients(config.grad_clip)
             self.updating = True
@@ -150,22 +164,18 @@ class Worker:
         return loss / config.accumulate, norm
 
     def _evaluate(self, windows: int, exact: bool) -> Evaluation:
-        """This process's part of the windows, added to the others'.
-
-        Rank 0's weights are measured: it may have put back earlier ones, and where machines round differently their
-        weights drift apart no further than this.
-        """
+        """This process's part of the windows, added to the others'."""
         tokens, ranks = self.job.tokens, self.ranks
-        ranks.equalize(self.state.flat.data)
-        return evaluate(
-            self.job.model,
-            tokens.heldout,
-            tokens.heldout_bytes,
-            first=tokens.end_of_text,
-            max_windows=windows,
-            lengths=self.lengths,
-            dtype=None if exact or self.config.dtype == "float32" else DTYPES[self.config.dtype],
-            rank=ranks.rank,
-            world_size=ranks.size,
-            add=ranks.total,
-        )
+        with self.state.flat.evaluated(ranks.equalize, exact=exact) as model:
+            return evaluate(
+                model,
+                tokens.heldout,
+                tokens.heldout_bytes,
+                first=tokens.end_of_text,
+                max_windows=windows,
+                lengths=self.lengths,
+                dtype=None if exact or self.config.dtype == "float32" else DTYPES[self.config.dtype],
+                rank=ranks.rank,
+                world_size=ranks.size,
+                add=ranks.total,
+            )

@@ -9,7 +9,6 @@ import torch
 from engine.config import ModelConfig
 from engine.model.gpt import GPT
 from engine.training.bigrams import count_bigrams, fit_bigrams, fits
-from engine.training.optim import FlatParameters
 
 
 def test_counts_are_those_of_the_text() -> None:
@@ -26,10 +25,9 @@ def test_the_model_knows_what_follows(logits: int, monkeypatch: pytest.MonkeyPat
     torch.manual_seed(0)
     config = ModelConfig(vocab_size=40, block_size=16, n_layer=2, n_embd=32, n_head=2)
     model = GPT(config)
-    flat = FlatParameters(model)
     tokens = np.tile(np.random.default_rng(1).permutation(40), 50)  # each token is always followed by the same one
     assert fits(model)
-    fit_bigrams(model, flat, count_bigrams(tokens, 40), 40, torch.float32)
+    fit_bigrams(model, count_bigrams(tokens, 40), 40, torch.float32)
     ids = torch.from_numpy(tokens[:34]).view(2, 17)
     assert float(model.loss(ids[:, :-1], ids[:, 1:]).detach()) < 1.0  # ln 40 = 3.7 before
 
@@ -38,9 +36,8 @@ def test_of_a_large_vocabulary_the_commonest_tokens_are_fitted(monkeypatch: pyte
     monkeypatch.setattr("engine.training.bigrams.MOST_LOGITS", 40 * 10)
     torch.manual_seed(0)
     model = GPT(ModelConfig(vocab_size=40, block_size=16, n_layer=2, n_embd=32, n_head=2))
-    flat = FlatParameters(model)
     common, rare = np.tile(np.arange(10), 200), np.tile(np.arange(10, 40), 20)
-    fit_bigrams(model, flat, count_bigrams(np.concatenate((common, rare)), 40), 40, torch.float32)
+    fit_bigrams(model, count_bigrams(np.concatenate((common, rare)), 40), 40, torch.float32)
 
     def loss(tokens: np.ndarray) -> float:
         ids = torch.from_numpy(tokens[:17]).view(1, 17)

@@ -375,7 +375,7 @@ def add_own(tokenizer: Tokenizer, folder: Path) -> GPT:
     folder.mkdir(parents=True)
     write_record(folder, record)
     checkpoint.save_tensors(folder / checkpoint.WEIGHTS, checkpoint.weights_of(model))
-    checkpoint.save_moment(folder, model, 5, 2)
+    checkpoint.save_moment(folder, checkpoint.weights_of(model), 5, 2)
     tokenizer.save(folder / checkpoint.TOKENIZER)
     (folder / "run").mkdir()
     (folder / "run/events.jsonl").write_text("{}\n")

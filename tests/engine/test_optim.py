@@ -33,7 +33,7 @@ def test_each_optimizer_learns(optimizer: str) -> None:
     torch.manual_seed(0)
     model = GPT(CONFIG)
     flat = FlatParameters(model)
-    moves = Optimizer(flat, model, TrainConfig(optimizer=optimizer, learning_rate=3e-3))
+    moves = Optimizer(flat, TrainConfig(optimizer=optimizer, learning_rate=3e-3))
     first = float(_loss(model).detach())
     for _ in range(20):
         flat.grad.zero_()
@@ -47,7 +47,7 @@ def test_each_optimizer_learns(optimizer: str) -> None:
 def test_the_state_of_another_model_is_refused(kind: str) -> None:
     model = GPT(CONFIG)
     flat = FlatParameters(model)
-    optimizer = Optimizer(flat, model, TrainConfig(steps=1, optimizer=kind))
+    optimizer = Optimizer(flat, TrainConfig(steps=1, optimizer=kind))
     optimizer.step(1.0)
     state = optimizer.state()
     optimizer.restore(state)
@@ -62,7 +62,7 @@ def test_adam_on_the_flat_buffer_is_torchs_adam() -> None:
     ours, theirs = GPT(CONFIG), GPT(CONFIG)
     theirs.load_state_dict(ours.state_dict())
     flat = FlatParameters(ours)
-    moves = Optimizer(flat, ours, TrainConfig(optimizer="adam", learning_rate=1e-3, beta2=0.999, weight_decay=0.0))
+    moves = Optimizer(flat, TrainConfig(optimizer="adam", learning_rate=1e-3, beta2=0.999, weight_decay=0.0))
     reference = torch.optim.Adam(theirs.parameters(), lr=1e-3, betas=(0.9, 0.999))
     for _ in range(3):
         flat.grad.zero_()

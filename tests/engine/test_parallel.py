@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from torchrun import STEPS, alone, assert_same_curves, assert_same_weights, settings_with, together
 
 from engine.config import ModelConfig
 from engine.data.dataset import Batches
 from engine.errors import ConfigError
-from engine.events import End, Event, Step
+from engine.events import End, Step
 from engine.model.evaluate import evaluate
 from engine.model.gpt import GPT
 from engine.store import checkpoint
@@ -28,85 +25,11 @@ from engine.training.parallel import Ranks
 from engine.training.planner import Machine
 from engine.training.trainer import Control, train
 
-# AdamW's sums differ between one process and two by float32's rounding alone; Muon's bfloat16 makes more of it.
-TINY = ["n_layer=1", "n_embd=64", "n_head=2", "block_size=64", "batch_size=16", "dtype=float32", "optimizer=adamw"]
-STEPS = 60
-ROUNDING = 1e-5
-"""Of a weight after 60 steps: weights are about 1, and a float32 there is exact to 1e-7."""
-
 
 @pytest.fixture(autouse=True)
 def measured(home: Path) -> None:
     """Nothing is measured in these tests, which would take a second in each process."""
     remember(Machine(device="cpu", threads=1))
-
-
-def _settings(extra: Sequence[str] = ()) -> list[str]:
-    return [*TINY, "patience=0", "moments=0", f"sample_interval={STEPS}", "eval_interval=20", *extra]
-
-
-def _alone(*texts: Path, **options: Any) -> list[Event]:
-    return list(train(*texts, device="cpu", **options))
-
-
-class Torchrun:
-    """`torchrun … -m gpt_tui train …` with two processes, its events read as they come."""
-
-    def __init__(self, *arguments: object) -> None:
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        command += ["-m", "gpt_tui", "train", "--json", *map(str, arguments)]
-        self.process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            cwd=Path(__file__).parents[2],
-        )
-        self.events: list[dict[str, Any]] = []
-
-    def until(self, step: int) -> None:
-        """Read events up to that step."""
-        for event in self._read():
-            if event["event"] == "step" and event["step"] >= step:
-                return
-        raise AssertionError(self.process.communicate()[1])
-
-    def _read(self) -> Iterator[dict[str, Any]]:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.events.append(json.loads(line))
-            yield self.events[-1]
-
-    def finish(self) -> str:
-        """Read to the end; returns what stands on standard error."""
-        list(self._read())
-        error = self.process.communicate(timeout=60)[1]
-        return error
-
-    def lines(self, error: str) -> list[str]:
-        """What the training itself says on standard error, torchrun's own report left out."""
-        return [line for line in error.splitlines() if line.startswith("gpt-tui:")]
-
-    def pid(self, rank: int) -> int:
-        """The process of that rank (Linux)."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("ascii").split()
-        return next(
-            int(child)
-            for child in children
-            if f"\0RANK={rank}\0".encode() in Path(f"/proc/{child}/environ").read_bytes()
-        )
-
-
-def _together(*arguments: object, settings: Sequence[str] = ()) -> Torchrun:
-    return Torchrun(*arguments, *(word for setting in settings for word in ("--set", setting)))
-
-
-def _assert_same_weights(home: Path, one: str, other: str) -> None:
-    first, second = (load_file(home / "models" / name / "weights.safetensors") for name in (one, other))
-    assert first.keys() == second.keys()
-    for name in first:
-        torch.testing.assert_close(first[name], second[name], atol=ROUNDING, rtol=0)
 
 
 # Alone
@@ -157,31 +80,19 @@ def test_parts_of_an_evaluation_add_up() -> None:
 # Together
 
 
-def _assert_same_curves(events: list[dict[str, Any]], alone: list[Event]) -> None:
-    one = {(event.event, getattr(event, "step", 0)): event for event in alone}
-    for kind, figure in (("step", "loss"), ("eval", "val_loss"), ("eval", "bits_per_byte")):
-        curve = {event["step"]: event[figure] for event in events if event["event"] == kind}
-        same = {step: getattr(one[kind, step], figure) for step in curve if (kind, step) in one}
-        assert len(same) >= 2
-        assert {step: curve[step] for step in same} == pytest.approx(same, abs=1e-5)
-    end, end_alone = events[-1], alone[-1]
-    assert isinstance(end_alone, End)
-    assert (end["reason"], end["step"], end["tokens"]) == (end_alone.reason, end_alone.step, end_alone.tokens)
-
-
 def test_two_processes_learn_what_one_learns(prose: Path, home: Path) -> None:
-    settings = _settings(["fast_step=on", "token_noise=0.1"])
-    run = _together(prose, "--name", "two", "--steps", STEPS, settings=settings)
+    settings = settings_with(["fast_step=on", "token_noise=0.1"])
+    run = together(prose, "--name", "two", "--steps", STEPS, settings=settings)
     error = run.finish()
     assert run.process.returncode == 0, error
     assert not run.lines(error)
-    _assert_same_curves(run.events, _alone(prose, name="one", steps=STEPS, settings=settings))
-    _assert_same_weights(home, "two", "one")
+    assert_same_curves(run.events, alone(prose, name="one", steps=STEPS, settings=settings))
+    assert_same_weights(home, "two", "one")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that could be sent")
 def test_a_run_of_two_stops_on_a_signal_and_goes_on_alone(prose: Path, home: Path) -> None:
-    run = _together(prose, "--name", "parts", "--steps", STEPS, settings=_settings())
+    run = together(prose, "--name", "parts", "--steps", STEPS, settings=settings_with())
     run.until(step=10)
     run.process.send_signal(signal.SIGTERM)
     error = run.finish()
@@ -191,25 +102,25 @@ def test_a_run_of_two_stops_on_a_signal_and_goes_on_alone(prose: Path, home: Pat
     assert "--resume --name parts" in run.lines(error)[0]
     assert 10 <= checkpoint.load_state(home / "models/parts")[2]["step"] < STEPS
 
-    end = _alone(name="parts", resume=True)[-1]
-    whole = _alone(prose, name="whole", steps=STEPS, settings=_settings())[-1]
+    end = alone(name="parts", resume=True)[-1]
+    whole = alone(prose, name="whole", steps=STEPS, settings=settings_with())[-1]
     assert isinstance(end, End)
     assert isinstance(whole, End)
     assert (end.step, end.tokens) == (whole.step, whole.tokens)
-    _assert_same_weights(home, "parts", "whole")
+    assert_same_weights(home, "parts", "whole")
 
 
 def test_a_run_of_one_goes_on_with_two(prose: Path, home: Path) -> None:
-    settings, control = _settings(["fast_step=off", "accumulate=2"]), Control()
+    settings, control = settings_with(["fast_step=off", "accumulate=2"]), Control()
     for event in train(prose, device="cpu", name="parts", steps=STEPS, settings=settings, control=control):
         if isinstance(event, Step) and event.step >= 25:
             control.stop()
-    run = _together("--resume", "--name", "parts")
+    run = together("--resume", "--name", "parts")
     error = run.finish()
     assert run.process.returncode == 0, error
     assert 25 <= next(event["resumed_from"] for event in run.events if event["event"] == "start") < STEPS
-    _assert_same_curves(run.events, _alone(prose, name="whole", steps=STEPS, settings=settings))
-    _assert_same_weights(home, "parts", "whole")
+    assert_same_curves(run.events, alone(prose, name="whole", steps=STEPS, settings=settings))
+    assert_same_weights(home, "parts", "whole")
 
 
 # What goes wrong
@@ -222,7 +133,7 @@ def test_a_batch_that_does_not_divide_is_refused() -> None:
 
 @pytest.mark.parametrize("setting, words", [("batch_size=5", "2 processes"), ("n_haed=2", "n_head")])
 def test_a_wrong_request_is_told_once(prose: Path, home: Path, setting: str, words: str) -> None:
-    run = _together(prose, "--steps", 5, settings=[setting])
+    run = together(prose, "--steps", 5, settings=[setting])
     error = run.finish()
     assert len(run.lines(error)) == 1
     assert words in run.lines(error)[0]
@@ -233,8 +144,8 @@ def test_a_wrong_request_is_told_once(prose: Path, home: Path, setting: str, wor
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the processes are found in /proc")
 def test_a_process_that_dies_leaves_a_model_to_go_on_with(prose: Path, home: Path) -> None:
-    settings = _settings(["token_noise=0.1"])
-    run = _together(prose, "--name", "mine", "--steps", STEPS, settings=settings)
+    settings = settings_with(["token_noise=0.1"])
+    run = together(prose, "--name", "mine", "--steps", STEPS, settings=settings)
     run.until(step=10)
     os.kill(run.pid(rank=1), signal.SIGKILL)
     error = run.finish()
@@ -242,9 +153,9 @@ def test_a_process_that_dies_leaves_a_model_to_go_on_with(prose: Path, home: Pat
     assert len(run.lines(error)) == 1
     assert "--resume --name mine" in run.lines(error)[0]
     assert checkpoint.load_state(home / "models/mine")[2]["step"] >= 10
-    whole = _alone(prose, name="whole", steps=STEPS, settings=settings)[-1]
-    end = _alone(name="mine", resume=True)[-1]
+    whole = alone(prose, name="whole", steps=STEPS, settings=settings)[-1]
+    end = alone(name="mine", resume=True)[-1]
     assert isinstance(end, End)
     assert isinstance(whole, End)
     assert (end.reason, end.step, end.tokens) == ("budget", whole.step, whole.tokens)
-    _assert_same_weights(home, "mine", "whole")
+    assert_same_weights(home, "mine", "whole")
