@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from at_the_keys import opened, until, writing
+from textual.screen import Screen
 
 from engine.errors import DamagedModelError
 from engine.generation.protocol import GeneratorLostError
@@ -50,6 +51,25 @@ async def test_a_continuation_is_one_step_and_its_words_are_the_models(store: Pa
         await writer.on_disk("It was late.")
         await writer.press("ctrl+y")
         await writer.on_disk(whole)
+
+
+async def test_while_it_writes_the_screen_is_not_laid_out_anew(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with writing() as writer:
+        await writer.type("It was late.")
+        layouts: list[int] = []
+        lay_out = Screen._refresh_layout
+        monkeypatch.setattr(
+            Screen,
+            "_refresh_layout",
+            lambda screen, *given, **more: (layouts.append(1), lay_out(screen, *given, **more)),
+        )
+        await writer.press("ctrl+g")
+        await writer.rest()
+        for _ in range(2):  # the first tells that it writes
+            layouts.clear()
+            await writer.press("ctrl+g")
+            await writer.rest()
+        assert len(writer.text.split()) > 600 and len(layouts) < 8, "a layout a batch would be ten and more"
 
 
 async def test_the_model_is_asked_with_the_text_before_the_cursor_and_the_drafts_values(store: Path) -> None:

@@ -755,3 +755,45 @@ async def test_what_is_on_the_screen_is_what_would_be_painted_anew() -> None:
                     assert list(fresh.simplify()) == list(seen[y].crop(0, fresh.cell_length).simplify()), (number, y)
                 assert 0 <= editor.cursor <= editor.length
                 assert editor._layout._rows.total == editor.length + len(editor.suggestion)
+
+
+# Painting
+
+
+def painted(pilot: Pilot[None]) -> list[list[tuple[str, Style | None]]]:
+    """What the terminal shows, with the scroll bar."""
+    strips = pilot.app.screen._compositor.render_strips()
+    return [[(segment.text, segment.style) for segment in strip.simplify()] for strip in strips]
+
+
+@pytest.mark.parametrize("rows_there", [2, 40, 900])
+async def test_what_is_painted_as_it_comes_is_what_painting_anew_would_show(rows_there: int) -> None:
+    dice = random.Random(rows_there)
+    async with writing("A row of words.\n" * rows_there) as (editor, pilot):
+        coming = editor.begin_continuation(len(editor.text))
+        for turn in range(60):
+            coming.append(
+                dice.choice((" a", " word", "\n", "\n\n\n", " and very much more than fits into a row of it"))
+            )
+            if turn % 7 == 0:
+                editor.scroll_relative(y=dice.randint(-30, 30), animate=False, immediate=True)
+            editor.show_now()
+            shown = painted(pilot)
+            editor.vertical_scrollbar.refresh()
+            editor.refresh()
+            pilot.app.screen._compositor.update_widgets({editor, editor.vertical_scrollbar})
+            assert painted(pilot) == shown
+            if turn % 5 == 0:
+                await pilot.pause()
+
+
+async def test_what_comes_is_painted_without_waiting_for_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with writing(PROSE) as (editor, pilot):
+        await pilot.pause()
+        paints: list[int] = []
+        monkeypatch.setattr(type(editor.screen), "_compositor_refresh", lambda screen: paints.append(1))
+        editor.begin_continuation(0).append("Once ")
+        editor.show_now()
+        assert paints
+        monkeypatch.undo()
+        assert "Once The lamp" in "".join(text for text, _ in painted(pilot)[0])
