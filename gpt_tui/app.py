@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
+from threading import Thread
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -88,6 +91,16 @@ PLACES: dict[str, Callable[[Services], Screen[Any]]] = {
 }
 """The places that one goes to and fro between, each kept as it was left. Imported when they are first opened."""
 
+_MODULES = ["numpy", *(f"gpt_tui.screens.{place}" for place in ("training", "compose", "corpora", "chat"))]
+_ONCE_SEEN = 0.4
+"""Seconds until the first frame stands."""
+
+
+def _import_places() -> None:
+    with contextlib.suppress(Exception):  # whoever opens the place will hear of it
+        for name in _MODULES:
+            import_module(name)
+
 
 def _everything() -> type[Provider]:
     from gpt_tui.palette import Everything
@@ -156,12 +169,18 @@ class GptTui(Steady, Preferring):
         return shown.upper() if shown[:1] == "f" and shown[1:].isdigit() else shown
 
     def on_mount(self) -> None:
+        if not self.is_headless:
+            self.set_timer(_ONCE_SEEN, self._prepare_places)
         self.watcher.start()
         if self._first is not None:
             if type(self._first) in _BEGINNINGS:
                 self.screen.call_after_refresh(self.screen.show, self._first)  # type: ignore[attr-defined]
             else:
                 self.post_message(self._first)
+
+    def _prepare_places(self) -> None:
+        """Import what the other places are made of, aside, while somebody looks at the first."""
+        Thread(target=_import_places, daemon=True).start()
 
     async def on_unmount(self) -> None:
         self.watcher.stop()

@@ -35,7 +35,7 @@ def bits_per_byte(
     if len(train) < 64 or len(heldout) < 16:
         return math.nan
     nats = -float(np.log(_probabilities(train, heldout, vocab_size)).mean())
-    regular = 1 - 0.2 * (_known(train, heldout, vocab_size) - 0.38)
+    regular = 1 - 0.3 * (min(max(_known(train, heldout, vocab_size), 0.25), 0.65) - 0.38)
     return regular * nats / math.log(2) / bytes_per_token
 
 

@@ -207,7 +207,7 @@ class _Width:
     n_ff: int
 
 
-_LASTING_EPOCHS = 4.0
+_LASTING_EPOCHS = 2.5
 """About how many passes over a text teach something."""
 
 LADDER = (
@@ -343,7 +343,7 @@ def expected_bits(trigram_bits: float, tokens_read: float, tokens_there: float) 
     they meet within 5%."""
     new = _new_tokens(tokens_read, tokens_there)
     counted = min(1.0, tokens_there / 0.3e6) ** 0.06  # trigrams suffer more from a short text
-    return float(trigram_bits * 0.915 * max(new, 1e-3) ** -0.08 * counted)
+    return float(trigram_bits * 0.907 * max(new, 1e-3) ** -0.09 * counted)
 
 
 def expected_after(base_bits: float, trigram_bits: float, tokens_read: float, tokens_there: float) -> float:
