@@ -139,10 +139,10 @@ kept from it. Both fall while it learns. Below or beside it stands what it write
         self.query_one(ViewStrip).current = "curve"
 
     def on_resize(self) -> None:
-        self.set_class(self.size.height >= self.ROOMY, "-roomy")
-        self.set_class(self.size.height >= self.LARGE, "-large")
-        self.query_one(ProgressLine).set_class(self.size.height < self.ROOMY, "-low")
-        self.query_one(Outcome).set_class(self.size.height < 28, "-low")
+        height = self.size.height
+        self.update_classes({"-roomy": height >= self.ROOMY, "-large": height >= self.LARGE})  # styled once
+        self.query_one(ProgressLine).set_class(height < self.ROOMY, "-low")
+        self.query_one(Outcome).set_class(height < 28, "-low")
         self._fit_figures()
 
     def _fit_figures(self) -> None:
@@ -178,7 +178,7 @@ kept from it. Both fall while it learns. Below or beside it stands what it write
     def begin(self) -> None:
         self._others = {}
         self.stop_growing()
-        self.query_one("#run").remove_class("-over").add_class("-preparing")
+        self.query_one("#run").update_classes({"-over": False, "-preparing": True})
         self.query_one(Preparing).stages = [Stage("Opening")]
         self.query_one(SampleReel).samples = self.query_one(SampleBook).samples = ()
         for panel in self._panel():
@@ -189,12 +189,10 @@ kept from it. Both fall while it learns. Below or beside it stands what it write
         """Show how the run stands."""
         self.query_one(ProgressLine).progress = run_words.progress_of(look, self.asked)
         self.query_one(Figures).figures = run_words.figures_of(look)
-        holder = self.query_one("#run")
-        holder.set_class(look.step is None, "-preparing")
+        told = run_words.outcome_of(look)
+        self.query_one("#run").update_classes({"-preparing": look.step is None, "-over": told is not None})
         if look.step is None:
             self.query_one(Preparing).stages = run_words.stages_of(look)
-        told = run_words.outcome_of(look)
-        holder.set_class(told is not None, "-over")
         self._fit_figures()
         if told is not None:
             await self.query_one(Outcome).tell(told.title, told.more, told.steps, bad=told.bad)

@@ -142,7 +142,7 @@ async def test_what_is_trained_is_told_and_leads_on(store: Path) -> None:
         await pilot.press("k")
         await until(pilot, says(pilot, "Where its parameters are", "What the numbers mean"))
         await pilot.press("end")
-        await until(pilot, says(pilot, "learning_rate"))
+        await until(pilot, says(pilot, "weight_decay"))
         await pilot.press("l")
         await until(pilot, lambda: pilot.app.current_mode == "library")
         await pilot.press("f4")
