@@ -20,6 +20,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from engine import locations
+from engine.data.preview import documents_of
 from engine.training.foresight import Foresight
 from engine.training.planner import Machine
 from gpt_tui import phrases
@@ -38,7 +39,7 @@ Compare = Callable[..., bool]
 
 
 @pytest.fixture(autouse=True)
-def stage(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def stage(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The same terminal, clock, machine, texts and folders everywhere."""
     for name in list(os.environ):
         if name in ("NO_COLOR", "COLORTERM", "TMUX", "LINES", "COLUMNS") or name.startswith(("TERM", "LC_", "LANG")):
@@ -57,7 +58,9 @@ def stage(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(listing, "short_path", lambda path: f"~/{path.name}")
     monkeypatch.chdir(own / "texts")
     State().set("app_cursor_blink", False)
-    return home
+    documents_of.cache_clear()  # of the texts that really ship
+    yield home
+    documents_of.cache_clear()
 
 
 @pytest.fixture
