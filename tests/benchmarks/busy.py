@@ -1,10 +1,11 @@
 """From a key to the screen while a training uses all cores, in the real app, through a pseudo-terminal.
 
-    python tests/benchmarks/busy.py [--keys 60]
+    python tests/benchmarks/busy.py [--keys 60] [--size 500000]
 
 A model is trained for a quarter of a minute; then another training is on its way in the background while keys are
-sent: in Compose, on a new draft; there again while the model writes at full speed; and on the Training screen, which
-draws that training. The table gives median and 95th percentile in milliseconds. Nothing is asserted.
+sent: in Compose, on a new draft or a file of `--size` characters; there again while the model writes at full speed;
+and on the Training screen, which draws that training. The table gives median and 95th percentile in milliseconds.
+Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from latency import Driven, pauses, report, type_letters
 
+PROSE = "The hen went to the mill, and the boy looked at the water. " * 6 + "\n\n"
 AXES = ("time →", "steps →", "tokens read →")
 
 
@@ -49,7 +51,9 @@ def change_axis(driven: Driven, keys: int) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keys", type=int, default=60)
-    keys = parser.parse_args().keys
+    parser.add_argument("--size", type=int, default=0)
+    arguments = parser.parse_args()
+    keys = arguments.keys
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch) / "home"
         os.environ["GPT_TUI_HOME"] = str(home)
@@ -57,7 +61,10 @@ def main() -> None:
         from engine.training import runs
 
         run = runs.start("tales", name="learner", minutes=10)
-        driven = Driven("-m", "gpt_tui", "write", "--model", "writer")
+        file = Path(scratch) / "text.md"
+        file.write_text((PROSE * (arguments.size // len(PROSE) + 1))[: arguments.size], "utf-8")
+        opened = [str(file)] if arguments.size else []
+        driven = Driven("-m", "gpt_tui", "write", *opened, "--model", "writer")
         try:
             driven.wait(lambda: driven.terminal.says("writer"), 60)
             driven.rest(8.0)

@@ -56,21 +56,21 @@ def traced_app(home: Path) -> None:
     """The app in Compose, which notes what comes and what it hands to the terminal."""
     from textual.drivers.linux_driver import LinuxDriver
 
-    from gpt_tui.drafting.composing import Request
+    from engine.generation.protocol import Writing
 
     come, shown, tokens = notes(home, "come"), notes(home, "shown"), 0
-    start, take, write = asyncio.create_subprocess_exec, Request.take, LinuxDriver.write
+    start, put, write = asyncio.create_subprocess_exec, Writing._put, LinuxDriver.write
 
     def started(*command: str, **options: Any) -> Any:
         if "engine.generation.generator" in command:
             command = (sys.executable, __file__, "--generator", str(home))
         return start(*command, **options)
 
-    def taken(request: Request, new: Any) -> list[str]:
+    def arrived(writing: Writing, message: Any) -> None:
         nonlocal tokens
-        tokens += len(new)
+        tokens += len(getattr(message, "tokens", ()))
         come.write(f"{tokens} {time.perf_counter()}\n")
-        return take(request, new)
+        put(writing, message)
 
     def written(driver: LinuxDriver, data: str) -> None:
         if len(data) > A_PAINTED_ROW:
@@ -78,7 +78,7 @@ def traced_app(home: Path) -> None:
         write(driver, data)
 
     asyncio.create_subprocess_exec = started  # type: ignore[assignment]
-    Request.take = taken  # type: ignore[method-assign]
+    Writing._put = arrived  # type: ignore[method-assign]
     LinuxDriver.write = written  # type: ignore[method-assign]
     sys.argv = ["gpt-tui", "write", "--model", "writer"]
     command.main()
@@ -105,15 +105,20 @@ def read(home: Path, name: str) -> list[tuple[int, float]]:
 def report(home: Path) -> None:
     generated, come = read(home, "generated"), read(home, "come")
     paints = [at for _, at in read(home, "shown")]
-    to_app, to_terminal = [], []
+    to_app, to_terminal, between = [], [], []
     for number, at in generated:
         batch = bisect_left(come, number, key=lambda entry: entry[0])
         paint = bisect_left(paints, come[batch][1]) if batch < len(come) else len(paints)
         if paint < len(paints):
             to_app.append(1000 * (come[batch][1] - at))
             to_terminal.append(1000 * (paints[paint] - at))
+            between.append(to_terminal[-1] - to_app[-1])
     print(f"{len(to_terminal):,} tokens, {len(generated) / (generated[-1][1] - generated[0][1]):.0f} a second")
-    for what, times in (("until it comes to the app", to_app), ("until it is in the terminal", to_terminal)):
+    for what, times in (
+        ("until the app has it", to_app),
+        ("from there to the terminal", between),
+        ("all", to_terminal),
+    ):
         tail = sorted(times)[int(0.95 * len(times))]
         print(f"{what:30} {statistics.median(times):6.1f} {tail:6.1f}")
 
