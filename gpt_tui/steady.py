@@ -10,14 +10,17 @@ import signal
 import time
 
 from textual import events
-from textual.app import App
+from textual.app import App, ScreenStackError
 from textual.css.query import NoMatches
+from textual.dom import NoScreen
 from textual.worker import WorkerFailed
 
 from gpt_tui.terminal import log_exception, say
 
 RESTING_SECONDS = 5.0
 """Without a key for so long, nobody would feel a pause."""
+GONE = (NoMatches, NoScreen, ScreenStackError)
+"""What is raised to whoever looks for a part of a screen that is there no more."""
 
 
 class Steady(App[None]):
@@ -61,15 +64,15 @@ class Steady(App[None]):
 
     def _handle_exception(self, error: Exception) -> None:
         """In the place of Textual's, which prints the traceback with all that it holds over the user's terminal."""
-        if not self._running and isinstance(error, WorkerFailed) and isinstance(error.error, NoMatches):
-            return  # the app leaves: a worker that still ran looked for a part of its screen that is gone already
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if not self._running and isinstance(cause, GONE):
+            return  # the app leaves, and something still ran
         if self._exception is None:
             self._exception = error  # where tests look
             self._exception_event.set()
         self._return_code = 1
         if not self._last_words:
-            cause = getattr(error, "error", None)  # of a worker
-            self._last_words = last_words(cause if isinstance(cause, Exception) else error)
+            self._last_words = last_words(cause)
         self._close_messages_no_wait()
 
     def _print_error_renderables(self) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -32,19 +34,45 @@ class Framed(Screen[None]):
     def __init__(self, services: Services) -> None:
         super().__init__()
         self.services = services
+        self._fresh = True
+        self._read_styles()
+
+    def _read_styles(self) -> None:
+        """Its stylesheet names it in each rule, so there is nothing on the terminal yet that it could change: read by
+        Textual it would have the styles of all widgets of the screen that is left made anew, twice."""
+        app, stylesheet = self.app, self.app.stylesheet
+        for path in self.css_path:
+            if not stylesheet.has_source(str(path)):
+                stylesheet.read(path)
+        stylesheet.reparse()
+        self._css_update_count = app._css_update_count
 
     def compose(self) -> ComposeResult:
-        self._take_size()
+        # Before there are widgets, whose styles would be made twice.
+        self.update_classes(self.size_classes(self.app.size), update=False)
         yield TopBar(self.NAME)
         yield from self.content()
         yield KeyLine()
 
-    def _take_size(self) -> None:
-        """Take the classes of the sizes before there are widgets, whose styles would be made twice."""
-        app, size = self.app, self.app.size
-        horizontal = self._get_breakpoint_classes(size.width, app.HORIZONTAL_BREAKPOINTS or [])
-        vertical = self._get_breakpoint_classes(size.height, app.VERTICAL_BREAKPOINTS or [])
-        self.update_classes(dict.fromkeys(horizontal | vertical, True), update=False)
+    def size_classes(self, size: Size) -> dict[str, bool]:
+        """The classes that follow its size, and which of them it has."""
+        app = self.app
+        steps = [(size.width, app.HORIZONTAL_BREAKPOINTS or []), (size.height, app.VERTICAL_BREAKPOINTS or [])]
+        passed = set[str]().union(*(self._get_breakpoint_classes(*step) for step in steps))
+        return {name: name in passed for _, names in steps for _, name in names}
+
+    @on(events.Resize)
+    def _follow_size(self, event: events.Resize) -> None:
+        self.update_classes(self.size_classes(event.size), animate=False)  # all at once: styles are made anew
+
+    @on(events.ScreenResume)
+    def _keep_styles(self, event: events.ScreenResume) -> None:
+        if self._fresh:  # it was not left yet: its widgets have just been styled
+            event.refresh_styles = False
+
+    @on(events.ScreenSuspend)
+    def _grow_stale(self) -> None:
+        self._fresh = False
 
     def content(self) -> Iterable[Widget]:
         """The widgets between the top bar and the keys."""

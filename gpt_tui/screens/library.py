@@ -11,6 +11,7 @@ from textual import events, on, work
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.css.query import NoMatches
+from textual.geometry import Size
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -85,17 +86,25 @@ class LibraryScreen(ModelActions):
         self._wake = asyncio.Event()
         self._seen = True
         self._wish: str | None = None
+        self.filled: bool | None = None
+        """Whether there are models or trainings; None until that is known, and nothing is shown."""
         self._work = ""
         self._read: tuple[str, float] | None = None
         """Of which item, as it was when, the details are shown."""
 
     def content(self) -> Iterable[Widget]:
+        beside, flat = self._sides(self.app.size)
         yield Welcome()
-        with Container(id="shelf"):
+        with Container(id="shelf", classes="-beside" if beside else ""):
             with Vertical(id="left"):
                 yield FilterLine(placeholder="words of a name or a corpus", compact=True)
                 yield ModelTable()
-            yield ModelDetails()
+            yield ModelDetails(classes="-flat" if flat else "")
+
+    def _sides(self, size: Size) -> tuple[bool, bool]:
+        """Whether the details stand beside the list; and, if below it, in two columns."""
+        beside = size.width >= self.BESIDE
+        return beside, not beside and size.width >= self.SINGLE
 
     def on_mount(self) -> None:
         memory = self.services.state.memory
@@ -110,7 +119,7 @@ class LibraryScreen(ModelActions):
 
     @property
     def item(self) -> Item | None:
-        return self.table.list.item if self.has_class("-filled") else None
+        return self.table.list.item if self.filled else None
 
     def show(self, message: navigation.Open) -> None:
         if isinstance(message, navigation.OpenLibrary) and message.model is not None:
@@ -150,9 +159,8 @@ class LibraryScreen(ModelActions):
         models = self.table.list
         models.keep_time()
         filled = bool(items)
-        changed = self.has_class("-filled") != filled or not (filled or self.has_class("-empty"))
-        self.set_class(filled, "-filled")
-        self.set_class(not filled, "-empty")
+        changed, self.filled = self.filled != filled, filled
+        self.query_one("#shelf").display, self.query_one(Welcome).display = filled, not filled
         if items != list(models.items):
             models.items = items
             self.working(self._work)
@@ -228,7 +236,7 @@ class LibraryScreen(ModelActions):
     # The list
 
     def action_filter(self) -> None:
-        if self.has_class("-filled"):
+        if self.filled:
             self.query_one(FilterLine).begin()
 
     def action_show_all(self) -> None:
@@ -258,9 +266,9 @@ class LibraryScreen(ModelActions):
         self.services.state.remember(REVERSE, self.table.list.reverse or None)
 
     def on_resize(self, event: events.Resize) -> None:
-        beside = event.size.width >= self.BESIDE
+        beside, flat = self._sides(event.size)
         self.query_one("#shelf").set_class(beside, "-beside")
-        self.query_one(ModelDetails).set_class(not beside and event.size.width >= self.SINGLE, "-flat")
+        self.query_one(ModelDetails).set_class(flat, "-flat")
 
     # The first model
 

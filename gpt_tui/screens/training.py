@@ -11,9 +11,10 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
+from textual.geometry import Size
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
@@ -120,7 +121,7 @@ kept from it. Both fall while it learns. Below or beside it stands what it write
             "Train a model   F3",
             id="empty",
         )
-        with Vertical(id="run"):
+        with Vertical(id="run", classes="-preparing"):
             yield ProgressLine()
             yield Figures()
             yield Outcome()
@@ -138,9 +139,12 @@ kept from it. Both fall while it learns. Below or beside it stands what it write
         self.query_one("#run").display = False
         self.query_one(ViewStrip).current = "curve"
 
-    def on_resize(self) -> None:
-        height = self.size.height
-        self.update_classes({"-roomy": height >= self.ROOMY, "-large": height >= self.LARGE})  # styled once
+    def size_classes(self, size: Size) -> dict[str, bool]:
+        own = {"-roomy": size.height >= self.ROOMY, "-large": size.height >= self.LARGE}
+        return {**super().size_classes(size), **own}
+
+    def on_resize(self, event: events.Resize) -> None:
+        height = event.size.height
         self.query_one(ProgressLine).set_class(height < self.ROOMY, "-low")
         self.query_one(Outcome).set_class(height < 28, "-low")
         self._fit_figures()

@@ -296,7 +296,7 @@ async def test_what_was_deleted_long_ago_is_offered_from_the_trash(store: Path) 
     models.delete("novel")
     models.delete("talk")
     async with Stay().run_test(size=(120, 30)) as pilot:
-        await until(pilot, lambda: pilot.app.screen.has_class("-empty"))
+        await until(pilot, lambda: pilot.app.screen.query_one(Welcome).display)
         await pilot.press("u")
         await until(pilot, lambda: isinstance(pilot.app.screen, Choose))
         assert [str(option.prompt) for option in pilot.app.screen.query_one(OptionList).options] == ["talk", "novel"]
@@ -482,7 +482,7 @@ async def test_an_empty_library_leads_to_ones_own_text(home: Path, keys: list[st
 
 async def test_the_first_model_takes_the_welcomes_place(home: Path, trained: Path) -> None:
     async with Stay().run_test(size=(100, 30)) as pilot:
-        await until(pilot, lambda: pilot.app.screen.has_class("-empty"))
+        await until(pilot, lambda: pilot.app.screen.query_one(Welcome).display)
         import shutil
 
         shutil.copytree(trained / "models/novel", locations.models_dir() / "novel")
