@@ -29,7 +29,7 @@ _NUMBERS = re.compile(  # a step as `to_json` writes it
         b', "%s": (%s)' % (name.encode(), _WHOLE if name in ("step", "tokens") else _DECIMAL) for name in _COLUMNS
     )
 )
-_MOST = 20_000  # steps that are read of a log at once: more than any screen has columns for
+_MOST = 10_000  # steps that are read of a log at once: more than any screen has columns for
 _MARK = 64  # bytes at a log's beginning that tell it from another
 _TAIL = 1 << 16
 
