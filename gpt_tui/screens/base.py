@@ -45,6 +45,7 @@ class Framed(Screen[None]):
             if not stylesheet.has_source(str(path)):
                 stylesheet.read(path)
         stylesheet.reparse()
+        stylesheet.apply(app)  # its colours are inherited; the first screen comes before it has any
         self._css_update_count = app._css_update_count
 
     def compose(self) -> ComposeResult:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from textual.color import Color
+from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
+from textual.widget import Widget
 
-from gpt_tui import theme_files, themes
+from gpt_tui import navigation, theme_files, themes
 from gpt_tui.app import GptTui
 
 TEXTS = ("foreground", "primary", "secondary", "accent", "success", "warning", "error")
@@ -141,3 +143,26 @@ async def test_no_color_means_none(home: Path, monkeypatch: pytest.MonkeyPatch) 
                 if text.strip() and style is not None:
                     used |= {part.name for part in (style.color, style.bgcolor) if part is not None}
         assert used <= {"default"}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("first", [False, True], ids=["gone to", "begun at"])
+@pytest.mark.parametrize("place", ["Library", "Corpora", "Training", "Compose", "Chat"])
+async def test_a_place_looks_at_once_as_its_styles_would_have_it(home: Path, place: str, first: bool) -> None:
+    """Textual makes all styles anew when a screen is shown; ours does not the first time."""
+
+    def styles(screen: Screen[object]) -> dict[Widget, tuple[object, ...]]:
+        widgets = [widget for widget in screen.walk_children(with_self=True) if isinstance(widget, Widget)]
+        return {widget: (widget.visual_style, dict(widget.styles.base.get_rules())) for widget in widgets}
+
+    there = getattr(navigation, f"Open{place}")()
+    app = GptTui(there if first else None)
+    async with app.run_test(size=(100, 30)) as pilot:
+        if not first:
+            await pilot.pause(0.2)
+            app.post_message(there)
+        await pilot.pause(0.6)
+        assert type(app.screen).__name__ == f"{place}Screen"
+        before = styles(app.screen)
+        app.screen.update_node_styles(animate=False)
+        assert styles(app.screen) == before
