@@ -147,7 +147,9 @@ async def test_no_color_means_none(home: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("first", [False, True], ids=["gone to", "begun at"])
-@pytest.mark.parametrize("place", ["Library", "Corpora", "Training", "Compose", "Chat"])
+@pytest.mark.parametrize(
+    "place", ["Library", "Corpora", "Training", "Compose", "Chat", "Settings", "Help", "Diagnostics"]
+)
 async def test_a_place_looks_at_once_as_its_styles_would_have_it(home: Path, place: str, first: bool) -> None:
     """Textual makes all styles anew when a screen is shown; ours does not the first time."""
 
@@ -161,7 +163,7 @@ async def test_a_place_looks_at_once_as_its_styles_would_have_it(home: Path, pla
         if not first:
             await pilot.pause(0.2)
             app.post_message(there)
-        await pilot.pause(0.6)
+        await pilot.pause(0.4)
         assert type(app.screen).__name__ == f"{place}Screen"
         before = styles(app.screen)
         app.screen.update_node_styles(animate=False)
