@@ -93,7 +93,8 @@ class Alternatives(Vertical):
         self.query_one("#of", Static).update(named)
         self.query_one("#does", Static).update(Content(does))
         options = self.query_one(OptionList)
-        options.set_options([Option(self._row(other, token)) for other in self._tokens])
+        largest = max((other.probability for other in self._tokens), default=1.0)
+        options.set_options([Option(self._row(other, token, largest)) for other in self._tokens])
         if not self._tokens:
             options.add_option(Option(Content.styled("Nothing else was likely here.", "$faint"), disabled=True))
         self.add_class("-open")
@@ -106,13 +107,13 @@ class Alternatives(Vertical):
     def _first_other(self, token: str) -> int:
         return next((index for index, other in enumerate(self._tokens) if other.text != token), 0)
 
-    def _row(self, other: Alternative, token: str) -> Content:
+    def _row(self, other: Alternative, token: str, largest: float) -> Content:
         here = other.text == token
         return Content.assemble(
             fitted(token_text(other.text, glued=self._glued), _WORD).stylize("bold" if here else ""),
             (percent(other.probability), "$faint"),
             "  ",
-            (bar(other.probability, 20), "$accent"),
+            (bar(other.probability / (largest or 1.0), 20), "$accent"),
             ("  stands there" if here else "", "$faint"),
         )
 

@@ -93,7 +93,7 @@ class ModelDetails(VerticalScroll):
         curve = self.query_one(Curve)
         curve.display = len(points) > 1
         curve.points = points
-        self._say("#caption", _caption(points))
+        self._say("#caption", _caption(points, item.bits_per_byte if item is not None else math.nan))
         self._say("#voice", _voice(*sample))
 
     def _say(self, selector: str, content: Content) -> None:
@@ -167,10 +167,11 @@ def _facts(record: ModelRecord, details: Details) -> dict[str, str]:
     }
 
 
-def _caption(points: tuple[tuple[float, float], ...]) -> Content:
+def _caption(points: tuple[tuple[float, float], ...], reached: float) -> Content:
+    """From where to where: `reached` is measured on all that is held out, the points on a part of it."""
     if len(points) < 2:
         return Content("")
-    first, best = points[0][1], min(bits for _, bits in points)
+    first, best = points[0][1], reached if math.isfinite(reached) else min(bits for _, bits in points)
     return Content.styled(f"{first:.2f} → {best:.2f} bits per byte in {lasting(points[-1][0])}", "$faint")
 
 
