@@ -49,7 +49,7 @@ def svg(title: str, curves: dict[str, list[Point]]) -> str:
     width, height, left, top, right, bottom = 760, 420, 64, 48, 24, 48
     points = [point for curve in curves.values() for point in curve if point.seconds > 0]
     low, high = math.log10(min(p.seconds for p in points)), math.log10(max(p.seconds for p in points))
-    least, most = min(p.bits_per_byte for p in points) - 0.1, min(max(p.bits_per_byte for p in points), 5.0)
+    least, most = min(p.bits_per_byte for p in points) - 0.4, min(max(p.bits_per_byte for p in points), 5.0)
 
     def x(seconds: float) -> float:
         return left + (math.log10(seconds) - low) / (high - low) * (width - left - right)
@@ -82,7 +82,7 @@ def svg(title: str, curves: dict[str, list[Point]]) -> str:
         colour, last = COLOURS[name], curve[-1]
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2.5"/>')
         label = f'text-anchor="end" fill="{colour}"'
-        parts.append(text(x(last.seconds) - 6, y(last.bits_per_byte) - 8, f"{name}: {last.bits_per_byte:.2f}", label))
+        parts.append(text(x(last.seconds), y(last.bits_per_byte) + 20, f"{name}: {last.bits_per_byte:.2f}", label))
     return "\n".join([*parts, "</svg>\n"])
 
 
