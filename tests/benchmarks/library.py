@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import statistics
 import tempfile
@@ -61,6 +62,8 @@ def fill(home: Path, number: int) -> None:
 
 async def open_once() -> tuple[float, float]:
     """Seconds until the first screenful is whole, and until all is read."""
+    gc.collect()  # a new process has nothing of the rounds before
+    gc.disable()  # as `gpt_tui.app.run` does until the app stands
     begun = time.perf_counter()
     whole = None
     app = GptTui()
