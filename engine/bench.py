@@ -29,6 +29,7 @@ from engine.data.tokenizer import train_tokenizer
 from engine.generation.language_model import LanguageModel
 from engine.model.gpt import GPT
 from engine.model.presets import sized_model
+from engine.training import bases
 from engine.training.planner import default_vocab_size
 
 WRITTEN_TOKENS = 200
@@ -173,8 +174,11 @@ def our_curve(
     command: Sequence[str], text: str, seconds: float, *, device: str = "cpu", options: Sequence[str] = ()
 ) -> tuple[list[Point], float]:
     """Run `command train TEXT` for `seconds`, in a home of its own: its evaluations by the clock of the whole process
-    (start, imports, tokenizer, evaluations and saving included), and the seconds that the process took."""
+    (start, imports, tokenizer, evaluations and saving included), and the seconds that the process took. It begins
+    knowing nothing, as the reference does, unless the options say otherwise."""
     request = [*command, "train", text, "--minutes", str(seconds / 60), "--device", device, "--json", *options]
+    if not any(option.startswith("--from") for option in options):
+        request += ["--from", bases.SCRATCH]
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, locations.HOME_VARIABLE: home}
         begun = time.monotonic()

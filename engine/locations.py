@@ -84,6 +84,11 @@ def state_file() -> Path:
     return data_dir() / "state.toml"
 
 
+def base_dir() -> Path:
+    """The folder of the model that ships, which trainings may go on from; its name is the folder's."""
+    return Path(__file__).resolve().parent / "base" / "english"
+
+
 def corpora_dir() -> Path:
     """The corpora that ship: inside the package when installed, beside it in a checkout."""
     package = Path(__file__).resolve().parent

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from engine import locations
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -18,6 +20,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that `GPT_TUI_HOME` names in this test."""
     folder = tmp_path / "home"
     monkeypatch.setenv("GPT_TUI_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the model that ships would lie, for this process; none does, so that trainings begin from scratch."""
+    folder = tmp_path / "shipped" / "english"
+    monkeypatch.setattr(locations, "base_dir", lambda: folder)
     return folder
 
 

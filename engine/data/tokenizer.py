@@ -17,7 +17,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tokenizers
+from numpy.typing import NDArray
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
 
 from engine import files
@@ -217,6 +219,10 @@ class Tokenizer:
     def token_bytes(self, id: int) -> bytes:
         """The UTF-8 bytes the token stands for, perhaps part of a character; none for end of text and `unknown`."""
         return self._bytes[id]
+
+    def token_lengths(self) -> NDArray[np.int64]:
+        """How many bytes each token stands for (V)."""
+        return np.array([len(self._bytes[id]) for id in range(self.vocab_size)], dtype=np.int64)
 
     def said(self, id: int) -> bytes:
         """What the token is read as: its bytes, and ` <|unknown|>`."""

@@ -163,7 +163,8 @@ def free_name(name: str) -> str:
 
 
 def find(name_or_folder: str | Path) -> Path:
-    """The folder of a model: of that name in the store, or at that path. Raises `ModelNotFoundError`."""
+    """The folder of a model: of that name in the store, at that path, or the one that ships. Raises
+    `ModelNotFoundError`."""
     name = str(name_or_folder)
     with contextlib.suppress(ConfigError):
         folder = _folder(check_name(name))
@@ -175,8 +176,16 @@ def find(name_or_folder: str | Path) -> Path:
             return path.resolve()
         if path.is_dir() and len(path.parts) > 1:
             raise ModelNotFoundError(f"{_short(name)}: no model lies in this folder ({RECORD} is missing).")
+    if (ours := shipped()) is not None and name == ours.name:
+        return ours
     advice = _suggestion(name, _names(), "`gpt-tui models` lists what there is.")
     raise ModelNotFoundError(f"{_short(name)}: no model of that name. {advice}")
+
+
+def shipped() -> Path | None:
+    """The folder of the model that ships; None where it is missing. It is only read."""
+    folder = locations.base_dir()
+    return folder if is_there(folder / RECORD) else None
 
 
 def check_readable() -> None:
@@ -336,6 +345,8 @@ def _look_at(folder: Path) -> StoredModel:
 def _in_store(name: str) -> Path:
     """The folder of a model of the store, damaged or not; a path elsewhere is none."""
     folder = find(name)
+    if folder == shipped():
+        raise ModelNotFoundError(f"{name}: it comes with gpt-tui and stays as it is. `--from {name}` goes on from it.")
     if folder.parent != locations.models_dir():
         raise ModelNotFoundError(f"{_short(name)}: it lies outside the store ({folder}); rename or delete it by hand.")
     return folder

@@ -15,16 +15,20 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine import locations
 from engine.errors import EngineError
 from engine.store import models
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
+    from engine.data.corpus import Corpus
     from engine.data.dataset import TokenData
+    from engine.model.evaluate import Evaluation
     from engine.model.gpt import GPT
 
 SAMPLE = 4 << 20
@@ -47,36 +51,44 @@ class Foresight(NamedTuple):
 NOTHING = Foresight()
 
 
-def standing(model: GPT, tokens: TokenData, dtype: torch.dtype | None = None) -> float:
-    """Bits per byte of the held-out text under a model that has not been trained on it, products in `dtype`."""
+class Standing(NamedTuple):
+    """How a model does on so many windows of a held-out text."""
+
+    found: Evaluation
+    windows: int
+
+
+def standing(
+    model: GPT, tokens: TokenData, lengths: NDArray[np.integer] | None = None, dtype: torch.dtype | None = None
+) -> Standing:
+    """How a model does that has not been trained on a text: on the held-out part, products in `dtype`; `lengths` as
+    `evaluate` takes them."""
     from engine.model.evaluate import evaluate
 
     first, size = tokens.end_of_text, tokens.heldout_bytes
     a_window = model.config.flops_per_token() / 3 * model.config.block_size  # forward alone
     windows = max(2, min(WINDOWS, int(OPERATIONS / a_window)))
-    return evaluate(model, tokens.heldout, size, first=first, max_windows=windows, dtype=dtype).bits_per_byte
-
-
-def likeliest() -> Path | None:
-    """The model of the store that has read most, and so is the likeliest to be worth going on from; None when there is
-    none."""
-    read = [
-        (stored.record.summary.get("tokens") or 0, stored.folder)
-        for stored in models.models()
-        if stored.record is not None and stored.record.summary and not stored.running
-    ]
-    return max(read)[1] if read else None
+    options: dict[str, Any] = {"max_windows": windows, "lengths": lengths, "dtype": dtype}
+    return Standing(evaluate(model, tokens.heldout, size, first=first, **options), windows)
 
 
 def foresee(texts: Sequence[str], base: str = "") -> Foresight:
     """What can be told of texts from a sample of them, and of the model `base` on it. Raises `EngineError`."""
+    return _told(*_slices(texts), models.find(base) if base else None)
+
+
+def foresee_corpus(corpus: Corpus, base: Path) -> Foresight:
+    """As `foresee`, of a corpus that is open and the model in the folder `base`."""
+    return _told(corpus.bytes, _samples(corpus), base)
+
+
+def _told(size: int, slices: Iterator[str], base: Path | None) -> Foresight:
     import numpy as np
 
     from engine.data.tokenizer import train_tokenizer
     from engine.training.ngrams import bits_per_byte
     from engine.training.planner import default_vocab_size
 
-    size, slices = _slices(texts)
     text = "".join(slices)
     cut = text.rfind("\n", 0, round(0.9 * len(text))) + 1 or round(0.9 * len(text))
     before, end = text[:cut], text[cut:]
@@ -86,18 +98,17 @@ def foresee(texts: Sequence[str], base: str = "") -> Foresight:
     return Foresight(trigram_bits, _under(base, end) if base else math.nan)
 
 
-def _under(base: str, end: str) -> float:
-    """Bits per byte of a text under a model of the store."""
+def _under(folder: Path, end: str) -> float:
+    """Bits per byte of a text under the model in that folder."""
     import numpy as np
 
     from engine.data.dataset import TokenData
     from engine.store import checkpoint
 
-    folder = models.find(base)
     tokenizer = checkpoint.load_tokenizer(folder)
     heldout = np.array(tokenizer.encode(end), dtype=np.int64)
     tokens = TokenData(heldout[:0], heldout, 0, len(end.encode()), tokenizer.end_of_text)
-    return standing(checkpoint.load_model(folder, "best", "cpu"), tokens)
+    return standing(checkpoint.load_model(folder, "best", "cpu"), tokens).found.bits_per_byte
 
 
 def _slices(texts: Sequence[str]) -> tuple[int, Iterator[str]]:
@@ -108,8 +119,13 @@ def _slices(texts: Sequence[str]) -> tuple[int, Iterator[str]]:
     from engine.data.corpus import open_corpus
 
     corpus = open_corpus(list(texts))
+    return corpus.bytes, _samples(corpus)
+
+
+def _samples(corpus: Corpus) -> Iterator[str]:
+    """The beginning of each of its pieces."""
     share = min(1.0, SAMPLE / corpus.characters)
-    return corpus.bytes, (piece.text[: math.ceil(share * len(piece.text))] for piece in corpus.pieces())
+    return (piece.text[: math.ceil(share * len(piece.text))] for piece in corpus.pieces())
 
 
 def _cuts(paths: Sequence[Path]) -> Iterator[str]:

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from engine import files, locations
-from engine.config import ModelConfig, TrainConfig, parse_settings
+from engine import files
+from engine.config import TrainConfig, parse_settings
 from engine.data.corpus import Corpus, open_corpus
-from engine.data.dataset import TokenData, encode_corpus
-from engine.data.tokenizer import Tokenizer, train_tokenizer
+from engine.data.dataset import TokenData
+from engine.data.tokenizer import Tokenizer
 from engine.errors import ConfigError, DamagedModelError, EngineError, ModelNotFoundError, RequestError
 from engine.events import Event, Prepare, Warning
 from engine.model.gpt import GPT
 from engine.store import checkpoint as store
 from engine.store import models
 from engine.store.models import ModelRecord
+from engine.training import bases
+from engine.training.beginning import Clock, Given, base_of, begin, encode, shares_weights
 from engine.training.claiming import check_taken, discard, keep_text, take_folder
-from engine.training.foresight import likeliest, standing
+from engine.training.foresight import Standing
 from engine.training.machine import CROWDED, keep_freed_pages, look, measure, remembered
-from engine.training.memory import shards
-from engine.training.ngrams import trigram_bits
 from engine.training.parallel import Ranks
-from engine.training.planner import FROM_AUTO, Machine, Plan, plan, weigh
-from engine.training.steps import DTYPES, settle
+from engine.training.planner import Machine, Plan, plan
+from engine.training.steps import settle
 
 DEFAULT_MINUTES = 2.0
 SMALLEST_VOCABULARY = {"bpe": 257, "byte": 257, "word": 3}
@@ -78,10 +78,10 @@ class Job:
     sharded: bool = False
     """Whether each of several processes trains a part of the weights. Then `model` has all of them on rank 0 alone, on
     the CPU, until the training begins."""
+    stood: Standing | None = None
+    """How the model that is gone on from does on this text."""
 
 
-Clock = Callable[[], float]
-Begun = tuple[Plan, Tokenizer, TokenData, GPT]
 Preparing = Generator[Event, None, Job]
 
 
@@ -117,11 +117,13 @@ def check(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
             raise ConfigError(f"vocab_size: {overrides[0]['vocab_size']} is too small; at least {smallest}.")
         if request.tokenizer == "byte":
             raise ConfigError("vocab_size: the byte tokenizer always has 257 tokens; leave it out.")
-    if request.from_model is not None and (request.tokenizer or "vocab_size" in overrides[0]):
+    if request.from_model in (None, bases.SCRATCH):
+        return overrides
+    if request.tokenizer or "vocab_size" in overrides[0]:
         raise ConfigError(
             "--from: the model brings its own tokenizer and vocabulary; leave --tokenizer and --vocab-size out."
         )
-    if request.from_model is not None and (request.preset != "auto" or set(overrides[0]) - {"dropout"}):
+    if request.preset != "auto" or set(overrides[0]) - {"dropout"}:
         raise ConfigError("--from: the model brings its own shape; of its settings only dropout can be changed.")
     return overrides
 
@@ -142,11 +144,9 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
     if request.name is not None:
         check_taken(models.check_name(request.name), replacing=request.replace)
     device = ranks.resolve_device(request.device)
-    base = None
-    if request.from_model is not None:
-        base = likeliest() if request.from_model == FROM_AUTO else models.find(request.from_model)
-        if base is None:
-            yield Warning(elapsed=clock(), message="There is no model to go on from: it begins from scratch.")
+    base = base_of(request, overrides[0])
+    if base is None and request.from_model == bases.AUTO:
+        yield Warning(elapsed=clock(), message="There is no model to go on from: it begins from scratch.")
 
     yield Prepare(elapsed=clock(), stage="reading", message="Reading the text")
     corpus = open_corpus(list(request.texts))
@@ -160,13 +160,8 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
     if crowded:
         yield Warning(elapsed=clock(), message=CROWDED)
     machine = ranks.together(measured)
-    given = _Given(request, corpus, machine, device, budget, overrides, clock)
-    begun = None
-    if base is not None:
-        begun = yield from _from_model(base, given)
-    if begun is None:
-        base, begun = None, (yield from _from_scratch(given))
-    planned, tokenizer, tokens, model = begun
+    given = Given(request, corpus, machine, device, budget, overrides, clock)
+    planned, tokenizer, tokens, model, base, stood = yield from begin(given, base)
     ranks.share(planned.train.batch_size)
     train = settle(replace(planned.train, device=device), model, measured, device)
     record = ModelRecord(
@@ -194,83 +189,8 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
                 models.restore(folder.name)
         raise
     prompt = _opening(tokenizer, tokens)
-    sharded = _shards(planned, machine)
-    notes = corpus.notes
-    return Job(folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt, None, notes, sharded)
-
-
-def _shards(planned: Plan, machine: Machine) -> bool:
-    """Whether the processes that are together `machine` share the plan's weights out."""
-    return shards(planned.model, planned.train, machine.memory, machine.processes)
-
-
-class _Given(NamedTuple):
-    """What a model is begun from: what was asked for, and what was found out of it."""
-
-    request: Request
-    corpus: Corpus
-    machine: Machine
-    device: str
-    budget: Mapping[str, Any]
-    overrides: tuple[dict[str, Any], dict[str, Any]]
-    clock: Clock
-
-
-def _from_scratch(given: _Given) -> Generator[Event, None, Begun]:
-    """A tokenizer of this text's own, and a model that knows nothing."""
-    request, corpus, machine, device, budget, overrides, clock = given
-    kind = request.tokenizer or "bpe"
-    options: dict[str, Any] = {**budget, "preset": request.preset, "tokenizer": kind}
-    planned = plan(corpus.bytes, machine, overrides=overrides, **options)
-    yield Prepare(elapsed=clock(), stage="tokenizer", message="Learning which tokens this text is made of")
-    holdout = planned.train.holdout
-    tokenizer = train_tokenizer(kind, (piece.text for piece in corpus.split(holdout)[0]()), planned.model.vocab_size)
-    tokens = yield from _encode(corpus, tokenizer, holdout, clock)
-    overrides[0].pop("vocab_size", None)
-    options |= {"vocab_size": tokenizer.vocab_size, "trigram_bits": trigram_bits(tokens, tokenizer)}
-    planned = plan(corpus.bytes, machine, overrides=overrides, **options)
-    _check_length(tokens, planned.model)
-    torch.manual_seed(planned.train.seed)
-    return planned, tokenizer, tokens, GPT(planned.model).to("cpu" if _shards(planned, machine) else device)
-
-
-def _from_model(base: Path, given: _Given) -> Generator[Event, None, Begun | None]:
-    """A model of the store, its tokenizer and its shape; None when it was to be chosen, and scratch is expected to come
-    out better."""
-    request, corpus, machine, device, budget, overrides, clock = given
-    tokenizer, record = store.load_tokenizer(base), models.read_record(base)
-    options: dict[str, Any] = {**budget, "tokenizer": record.train.tokenizer, "base": record.model}
-    options["vocab_size"] = record.model.vocab_size
-    planned = plan(corpus.bytes, machine, overrides=overrides, **options)
-    tokens = yield from _encode(corpus, tokenizer, planned.train.holdout, clock)
-    _check_length(tokens, planned.model)
-    torch.manual_seed(planned.train.seed)
-    model = store.load_model(base, "best", "cpu" if _shards(planned, machine) else device)
-    yield Prepare(elapsed=clock(), stage="weighing", message=f"Trying {base.name} on this text")
-    dtype = DTYPES[machine.dtype] if machine.dtype != "float32" else None
-    base_bits, trigrams = standing(model, tokens, dtype), trigram_bits(tokens, tokenizer)
-    planned = plan(corpus.bytes, machine, overrides=overrides, base_bits=base_bits, trigram_bits=trigrams, **options)
-    scratch = plan(corpus.bytes, machine, trigram_bits=trigrams, **budget)
-    weighed = weigh(planned, scratch, trigrams, base.name)
-    yield Prepare(elapsed=clock(), stage="weighing", message=weighed.reason)
-    if not weighed.better and request.from_model == FROM_AUTO:
-        return None
-    if not weighed.better:
-        yield Warning(elapsed=clock(), message=f"{weighed.reason} Leave --from out for that.")
-    model.config = planned.model
-    return replace(planned, reason=weighed.reason), tokenizer, tokens, model
-
-
-def _encode(corpus: Corpus, tokenizer: Tokenizer, holdout: float, clock: Clock) -> Generator[Event, None, TokenData]:
-    """Encode the corpus; reports how far it is when that takes a while."""
-    yield Prepare(elapsed=clock(), stage="encoding", message="Turning the text into tokens", progress=0.0)
-    reported: list[float] = []
-    tokens = encode_corpus(
-        corpus, tokenizer, holdout, folder=locations.cache_dir() / "tokens", progress=reported.append
-    )
-    if reported:
-        yield Prepare(elapsed=clock(), stage="encoding", message="Turning the text into tokens", progress=1.0)
-    return tokens
+    job = Job(folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt)
+    return replace(job, notes=corpus.notes, sharded=shares_weights(planned, machine), stood=stood)
 
 
 def _describe(corpus: Corpus, base: str | None) -> dict[str, Any]:
@@ -284,14 +204,6 @@ def _describe(corpus: Corpus, base: str | None) -> dict[str, Any]:
         "documents": corpus.documents,
         **({"from_model": base} if base else {}),
     }
-
-
-def _check_length(tokens: TokenData, model: ModelConfig) -> None:
-    if len(tokens.train) < model.block_size + 1:
-        raise ConfigError(
-            f"block_size: {model.block_size} is longer than the text, which has {len(tokens.train)} tokens to train "
-            "on. Choose a smaller block_size or a longer text."
-        )
 
 
 def _opening(tokenizer: Tokenizer, tokens: TokenData) -> str:
@@ -329,7 +241,7 @@ def _resume(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
             raise RequestError(f"{record.name}: its training is finished. Go on from it with --from {record.name}.")
         corpus = _same_corpus(request, record, folder)
         tokenizer = store.load_tokenizer(folder)
-        tokens = yield from _encode(corpus, tokenizer, record.train.holdout, clock)
+        tokens = yield from encode(corpus, tokenizer, record.train.holdout, clock)
         measured, _ = _measured(device, ranks)
         machine = ranks.together(measured)
         planned = plan(
@@ -342,7 +254,7 @@ def _resume(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
             **{record.train.budget: getattr(record.train, record.train.budget)},
         )
         planned = replace(planned, model=record.model, train=record.train)
-        sharded = _shards(planned, machine)
+        sharded = shares_weights(planned, machine)
         model = store.assemble(record.model, weights, folder / store.STATE, "cpu" if sharded else device)
         prompt = _opening(tokenizer, tokens)
         saved, notes = (tensors, state), corpus.notes

@@ -194,7 +194,7 @@ class Trainer:
         self.worker.begin()
         budget.begin(state.step)
         if self.job.record.corpus.get("from_model") and not state.step:
-            yield self._evaluate()  # how it did before: what comes must be better to be kept
+            yield self._before()
         reason, shown = "budget", -math.inf
         while not budget.used_up(state.step):
             if self.control.stopping:
@@ -271,6 +271,13 @@ class Trainer:
         """A quick evaluation, on the same windows each time."""
         found = self._measure(self.budget.quick_windows, exact=False)
         return self._eval_event(found, self.state.consider(found))
+
+    def _before(self) -> Eval:
+        """How the model did that is gone on from: what comes must be better to be kept."""
+        stood = self.job.stood
+        if stood is None or stood.windows != self.budget.quick_windows:
+            return self._evaluate()
+        return self._eval_event(stood.found, self.state.consider(stood.found))
 
     def _measure(self, windows: int, *, exact: bool) -> Evaluation:
         """Evaluate the weights as they are on that many windows of the held-out text, in float32 when `exact`."""

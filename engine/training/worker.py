@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,8 +32,7 @@ class Worker:
         self.config = job.record.train
         self.compute = make_step(self.config, state.flat)
         self.threads = Threads(self.config, job.device, alone=not ranks.several)
-        tokenizer = job.tokenizer
-        self.lengths = np.array([len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size)])
+        self.lengths = job.tokenizer.token_lengths()
         self.rate = 0.0
         self.updating = False
         """Whether the weights are just being changed: then they are neither the old nor the new."""

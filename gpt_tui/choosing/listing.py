@@ -16,7 +16,8 @@ from gpt_tui.widgets.text_facts import Facts
 
 
 def gather() -> tuple[list[ListedText], list[ListedText], dict[str, ModelRecord]]:
-    """(what ships, what was used before, models by name, the newest first). Reads the store: call it in a thread."""
+    """(what ships, what was used before, models by name, the newest first and what ships last). Reads the store: call
+    it in a thread."""
     entries = catalog()
     shipped = [
         ListedText((entry.name,), entry.title, count(entry.words), entry.description, entry.advice) for entry in entries
@@ -38,7 +39,10 @@ def gather() -> tuple[list[ListedText], list[ListedText], dict[str, ModelRecord]
         used.append(ListedText(texts, str(corpus.get("name", texts[0])), words, about, _learned(learned), gone))
     records = {entry.name: entry.record for entry in stored if entry.record is not None}
     newest = sorted(records, key=lambda name: records[name].created, reverse=True)
-    return shipped, used, {name: records[name] for name in newest}
+    bases_known = {name: records[name] for name in newest}
+    if (ours := models.shipped()) is not None:
+        bases_known.setdefault(ours.name, models.read_record(ours))
+    return shipped, used, bases_known
 
 
 def _learned(names: list[str]) -> str:

@@ -20,6 +20,7 @@ from engine.data.corpus import catalog, model_name
 from engine.errors import ConfigError, EngineError
 from engine.store import models
 from engine.store.models import ModelRecord
+from engine.training import bases
 from engine.training.foresight import NOTHING, Foresight, foresee_in_child
 from engine.training.planner import Machine, Plan, plan, weigh
 
@@ -43,12 +44,34 @@ class Choices:
     tokenizer: str = "bpe"
     device: str = "auto"
     from_model: str = ""
+    """Empty: the model that ships where that is expected to pay, else scratch."""
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
         """The device that is asked for."""
         return self.settings.get("device", self.device)
+
+    @property
+    def base(self) -> str:
+        """The model that is gone on from, or weighed where that is left open; nothing: scratch."""
+        if self.from_model:
+            return "" if self.from_model == bases.SCRATCH else self.from_model
+        ours = models.shipped()
+        return ours.name if ours is not None and self._left_open else ""
+
+    @property
+    def _left_open(self) -> bool:
+        shape = {name for name in self.settings if name in ModelConfig.__dataclass_fields__}
+        in_minutes = not any(self.settings.get(name, "").strip() for name in BUDGETS)
+        return bases.left_open(
+            preset=self.preset, tokenizer=self._tokens_asked, in_minutes=in_minutes, model_settings=shape
+        )
+
+    @property
+    def _tokens_asked(self) -> str | None:
+        """Pieces of words are what one gets unasked."""
+        return None if self.tokenizer == "bpe" and self.preset == "auto" else self.tokenizer
 
 
 # What was chosen → what the engine is asked for
@@ -64,8 +87,10 @@ def options(choices: Choices) -> dict[str, Any]:
     asked |= budget
     if choices.from_model:
         asked["from_model"] = choices.from_model
-    else:
-        asked |= {"preset": choices.preset, "tokenizer": choices.tokenizer}
+    if choices.from_model in ("", bases.SCRATCH):
+        asked["preset"] = choices.preset
+        if choices._tokens_asked is not None:
+            asked["tokenizer"] = choices.tokenizer
     if choices.name.strip():
         asked["name"] = choices.name.strip()
     if settings:
@@ -81,13 +106,13 @@ def make_plan(
     distinct_words: int | None = None,
     foreseen: Foresight = NOTHING,
 ) -> Plan:
-    """What will be built of a text of so many bytes, of which so much is foreseen. Raises `ConfigError`, which begins
-    with a setting's name."""
+    """What will be built of a text of so many bytes, of which so much is foreseen; `base` is the record of
+    `choices.base`. Raises `ConfigError`, which begins with a setting's name."""
     model, train = parse_settings([f"{name}={text}" for name, text in choices.settings.items()])
     for name in ("device", *BUDGETS):
         train.pop(name, None)
     budget = _budget(choices)
-    if base is not None:
+    if base is not None and (choices.from_model or not math.isnan(foreseen.base_bits)):
         for name in model:
             if name != "dropout":
                 raise ConfigError(f"{name}: {KEPT_FROM_BASE}; leave it empty.")
@@ -104,10 +129,12 @@ def make_plan(
         )
         if math.isnan(foreseen.base_bits):
             return planned
-        scratch = plan(n_bytes, machine, trigram_bits=foreseen.trigram_bits, **budget)
+        scratch = plan(n_bytes, machine, trigram_bits=foreseen.trigram_bits, overrides=(model, train), **budget)
         weighed = weigh(planned, scratch, foreseen.trigram_bits, base.name)
         if weighed.better:
             return replace(planned, reason=weighed.figures)
+        if not choices.from_model:
+            return scratch
         return replace(planned, advice=(*planned.advice, weighed.reason))
     _check_vocabulary(model, choices.tokenizer)
     vocab_size = None

@@ -10,6 +10,7 @@ from textual.app import App
 
 from engine.store import models
 from engine.store.models import ModelRecord
+from engine.training.bases import SCRATCH
 from gpt_tui.background import in_background
 from gpt_tui.choosing import listing, planning
 
@@ -39,8 +40,10 @@ async def start(texts: tuple[str, ...], options: Mapping[str, Any]) -> str:
 
 
 async def chosen_base(app: App[Any], bases: Mapping[str, ModelRecord], chosen: str) -> str | None:
-    """The model to go on from, out of a list; none: an empty name; None when the list is left. Called in a worker."""
+    """What to go on from, out of a list, as `Choices.from_model` has it; None when the list is left. Called in a
+    worker."""
     from gpt_tui.widgets.dialogs import Choose
 
-    options = [("", "nothing"), *((name, listing.described(record)) for name, record in bases.items())]
+    ways = [("", "what is expected to come out better"), (SCRATCH, "nothing")]
+    options = [*ways, *((name, listing.described(record)) for name, record in bases.items())]
     return await app.push_screen_wait(Choose("Go on from", options, chosen=chosen))

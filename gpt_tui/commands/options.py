@@ -98,7 +98,8 @@ From = Annotated[
     str | None,
     option(
         "--from",
-        "Begin with the weights of this model; auto: with those of the one that has read most, if that pays.",
+        "Begin with the weights of this model; scratch: with none; auto: with those of the one that has read most, if "
+        "that pays.",
         "MODEL",
         panel=_RECIPE,
     ),

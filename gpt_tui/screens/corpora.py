@@ -206,7 +206,7 @@ class CorporaScreen(Place):
                 await asyncio.sleep(0.1)  # a cursor that only passes by starts no count
                 async for counts in each_in_background(count(texts, interest), still=self._is_open):
                     self._counted(counts)
-                self._foresee(texts, self.choices.from_model)
+                self._foresee(texts, self.choices.base)
             except EngineError as error:
                 self._counts = None
                 self._show_facts(self._facts._replace(counting=False, problem=planning.shorter(error, texts)))
@@ -218,7 +218,7 @@ class CorporaScreen(Place):
         self._foreseen = base, NOTHING
         await asyncio.sleep(0.7)
         found = await self._settled(partial(planning.foreseen, texts, base))
-        if texts == self.texts and base == self.choices.from_model:
+        if texts == self.texts and base == self.choices.base:
             self._foreseen = base, found
             self._replan()
 
@@ -261,8 +261,9 @@ class CorporaScreen(Place):
     def _choices_changed(self) -> None:
         panel = self.query_one(ChoicesPanel)
         panel.name_problem = planning.name_problem(panel.name_typed)
-        if self._counts is not None and panel.base != self._foreseen[0]:
-            self._foresee(self.texts, panel.base)
+        base = self.choices.base
+        if self._counts is not None and base != self._foreseen[0]:
+            self._foresee(self.texts, base)
         self._replan()
 
     @on(TrainSettings.Changed)
@@ -309,7 +310,7 @@ class CorporaScreen(Place):
             outlook = Outlook(waiting="Looking at the text …")
         else:
             try:
-                base = self._bases.get(choices.from_model)
+                base = self._bases.get(choices.base)
                 known = (base, counts.distinct_words, self._foreseen[1])
                 plan = planning.make_plan(counts.bytes, machine, choices, *known)
                 crowded = (planning.CROWDED,) if choices.where in self._crowded else ()

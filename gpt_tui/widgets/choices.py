@@ -33,7 +33,12 @@ TOKENS = (
     RowValue("byte", "bytes", "Single bytes: it learns to spell first, and is slower."),
     RowValue("word", "words", "Whole words: soon makes sense, and never spells a new one."),
 )
-NOTHING = RowValue("", "nothing", "It begins knowing nothing, and learns this text alone.")
+FROM = (
+    RowValue(
+        "", "auto", "From the model that comes with gpt-tui and has read novels, where that pays; else from nothing."
+    ),
+    RowValue("scratch", "nothing", "It begins knowing nothing, and learns this text alone."),
+)
 
 
 class ChoicesPanel(Vertical):
@@ -84,7 +89,7 @@ class ChoicesPanel(Vertical):
         self._minutes_row = MinutesRow(read_minutes, minutes, id="minutes")
         self._size_row = ChoiceRow("Size", SIZES, preset, id="size")
         self._tokens_row = ChoiceRow("Tokens", TOKENS, tokenizer, id="tokens")
-        self._base_row = ChoiceRow("From", (NOTHING,), id="base")
+        self._base_row = ChoiceRow("From", FROM, id="base")
         self._own_tokens = tokenizer  # what was chosen beside the classic size, which has tokens of its own
 
     def compose(self) -> ComposeResult:
@@ -136,9 +141,9 @@ class ChoicesPanel(Vertical):
     def set_bases(self, names: Sequence[str]) -> None:
         """The models that one can go on from."""
         words = "Goes on from what that model knows, with its shape and its tokens."
-        self._base_row.values = (NOTHING, *(RowValue(name, name, words) for name in names))
+        self._base_row.values = (*FROM, *(RowValue(name, name, words) for name in names))
         self._base_row.many = len(names) > 0
-        if self._base_row.value not in {"", *names}:
+        if self._base_row.value not in {value.key for value in self._base_row.values}:
             self.go_on_from("")
 
     def go_on_from(self, name: str) -> None:
@@ -201,7 +206,8 @@ class ChoicesPanel(Vertical):
         elif event.row is self._size_row:
             self._tokens_row.value = "word" if event.value == "classic" else self._own_tokens
         elif event.row is self._base_row:
-            self._size_row.disabled = self._tokens_row.disabled = bool(event.value)
+            named = event.value not in {value.key for value in FROM}
+            self._size_row.disabled = self._tokens_row.disabled = named
         self._say()
         self.post_message(self.Changed())
 

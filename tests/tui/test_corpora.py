@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from gpt_tui import navigation
 from gpt_tui.app import GptTui
 from gpt_tui.choosing import planning
 from gpt_tui.screens.corpora import CorporaScreen
+from gpt_tui.widgets.choice_row import ChoiceRow
 from gpt_tui.widgets.choices import ChoicesPanel
 from gpt_tui.widgets.corpus_list import CorpusList
 from gpt_tui.widgets.file_browser import FileBrowser
@@ -143,7 +145,7 @@ async def test_four_keys_from_the_first_to_a_training(started: Started) -> None:
         await way.until(lambda: started)
         texts, options = started[0]
         assert texts == ("tales",)
-        assert options == {"device": "auto", "minutes": 2.0, "preset": "auto", "tokenizer": "bpe"}
+        assert options == {"device": "auto", "minutes": 2.0, "preset": "auto"}
         await way.until(lambda: not isinstance(way.app.screen, CorporaScreen))
         assert way.app.current_mode == "training"
 
@@ -309,6 +311,23 @@ async def test_what_was_used_before_and_going_on_from_a_model(store: Path, start
         await way.press("ctrl+s")
         await way.until(lambda: started)
         assert started[0][1] == {"device": "auto", "minutes": 2.0, "from_model": "talk"}
+
+
+async def test_what_ships_is_gone_on_from_unasked_and_scratch_can_be_asked_for(
+    store: Path, shipped: Path, started: Started
+) -> None:
+    copytree(store / "models" / "talk", shipped)
+    async with opened() as way:
+        base = way.screen.query_one("#base", ChoiceRow)
+        await way.until(lambda: "english" in {value.key for value in base.values})
+        await way.until(lambda: "going on pays: english stands at 1.50 bits per byte" in way.plan)
+        assert "in 1 blocks, 32 wide" in way.plan
+        base.focus()
+        await way.press("right")
+        await way.until(lambda: "going on pays" not in way.plan and "128 wide" in way.plan)
+        await way.press("ctrl+s")
+        await way.until(lambda: started)
+        assert started[0][1] == {"device": "auto", "minutes": 2.0, "from_model": "scratch", "preset": "auto"}
 
 
 async def test_a_refused_start_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

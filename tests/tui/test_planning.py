@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -14,6 +15,7 @@ from engine.data.census import count
 from engine.data.preview import PAGE, Preview
 from engine.errors import ConfigError, CorpusError
 from engine.store import models
+from engine.training.foresight import Foresight
 from engine.training.planner import Machine, plan
 from gpt_tui.choosing import plan_words, planning
 from gpt_tui.choosing.dropped import looks_like_paths, paths_in
@@ -200,6 +202,27 @@ def test_going_on_from_a_model_keeps_its_shape(store: Path) -> None:
     assert asked["from_model"] == "novel" and "preset" not in asked and "tokenizer" not in asked
     with pytest.raises(ConfigError, match="n_layer: the model that it goes on from"):
         planning.make_plan(50_000, MACHINE, replace(choices, settings={"n_layer": "2"}), base)
+
+
+def test_left_open_the_plan_is_the_better_of_two(store: Path, shipped: Path) -> None:
+    assert not Choices().base
+    copytree(store / "models" / "novel", shipped)
+    assert Choices().base == "english" and Choices(from_model="novel").base == "novel"
+    own_shape = (
+        {"preset": "nano"},
+        {"tokenizer": "word"},
+        {"settings": {"n_layer": "2"}},
+        {"settings": {"steps": "9"}},
+    )
+    for asked in ({"from_model": "scratch"}, *own_shape):
+        assert not Choices(**asked).base, asked
+    assert Choices(settings={"learning_rate": "1e-3"}).base == "english"
+    base = models.read_record(shipped)
+    for stands, shape in ((1.5, base.model.n_embd), (9.0, 128), (math.nan, 128)):
+        made = planning.make_plan(50_000, MACHINE, Choices(), base, foreseen=Foresight(2.0, stands))
+        assert made.model.n_embd == shape and bool(made.reason) == (stands == 1.5)
+    assert planning.options(Choices()) == {"device": "auto", "minutes": 2.0, "preset": "auto"}
+    assert planning.options(Choices(from_model="scratch"))["from_model"] == "scratch"
 
 
 def test_every_setting_is_offered_with_its_meaning_and_bounds() -> None:
