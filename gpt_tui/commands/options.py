@@ -99,7 +99,7 @@ From = Annotated[
     option(
         "--from",
         "Begin with the weights of this model; scratch: with none; auto: with those of the one that has read most, if "
-        "that pays.",
+        "that pays. Without it: with those of english, which ships, if that pays.",
         "MODEL",
         panel=_RECIPE,
     ),

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from engine.config import ModelConfig
+from engine.config import ModelConfig, TrainConfig
 from engine.errors import ConfigError
-from engine.training.planner import Machine, Weighed, default_vocab_size, plan, weigh
+from engine.training.planner import Machine, Weighed, default_vocab_size, expected_after, plan, weigh
 
 
 def test_vocabulary_grows_with_the_text() -> None:
@@ -78,6 +78,26 @@ def test_a_model_is_gone_on_from_where_it_helps() -> None:
 
     assert held(2.0).better and "english stands at 2.00" in held(2.0).reason
     assert not held(9.0).better and held(9.0).reason.endswith("so from scratch is better.")  # of another language
+
+
+def test_going_on_suits_the_time_and_the_text() -> None:
+    base, machine = ModelConfig(vocab_size=4096, block_size=256, n_embd=192, n_head=3), Machine()
+
+    def planned(minutes: float, base_bits: float) -> TrainConfig:
+        given = {"base": base, "base_bits": base_bits, "trigram_bits": 2.2, "vocab_size": 4096}
+        return plan(10**6, machine, minutes=minutes, **given).train
+
+    short, long = planned(0.2, 2.4), planned(30, 2.4)
+    assert short.optimizer == "adamw" and short.batch_size == 4
+    assert long.optimizer == "muon" and long.batch_size > 4 and long.most_epochs
+    for minutes in (0.2, 30):  # what it knows already is not unlearned
+        assert planned(minutes, 1.8).learning_rate < planned(minutes, 2.4).learning_rate
+
+
+def test_the_stranger_a_text_the_more_there_is_to_learn() -> None:
+    gains = [base_bits / expected_after(base_bits, 2.0, 4e5, 7e5) for base_bits in (1.4, 1.8, 2.1, 3.0)]
+    assert gains == sorted(gains) and 1.0 < gains[0] < 1.1 and gains[-1] > 1.6
+    assert expected_after(1.8, 2.0, 1e5, 7e5) > expected_after(1.8, 2.0, 8e5, 7e5)
 
 
 def test_without_a_forecast_a_model_must_do_better_than_counting() -> None:
