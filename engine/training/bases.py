@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from pathlib import Path
 
+from engine.errors import DamagedModelError
 from engine.store import models
 
 AUTO, SCRATCH = "auto", "scratch"
@@ -21,7 +23,8 @@ def likeliest() -> Path | None:
         if stored.record is not None and stored.record.summary and not stored.running
     ]
     if (ours := models.shipped()) is not None:
-        read.append((models.read_record(ours).summary.get("tokens") or 0, ours))
+        with contextlib.suppress(DamagedModelError):
+            read.append((models.read_record(ours).summary.get("tokens") or 0, ours))
     return max(read)[1] if read else None
 
 

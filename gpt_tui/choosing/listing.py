@@ -3,11 +3,13 @@ touched here: only what they show is made."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 from engine.data.census import Counts
 from engine.data.corpus import catalog
+from engine.errors import EngineError
 from engine.store import models
 from engine.store.models import ModelRecord
 from gpt_tui.terminal import byte_size, count
@@ -39,10 +41,11 @@ def gather() -> tuple[list[ListedText], list[ListedText], dict[str, ModelRecord]
         used.append(ListedText(texts, str(corpus.get("name", texts[0])), words, about, _learned(learned), gone))
     records = {entry.name: entry.record for entry in stored if entry.record is not None}
     newest = sorted(records, key=lambda name: records[name].created, reverse=True)
-    bases_known = {name: records[name] for name in newest}
+    bases = {name: records[name] for name in newest}
     if (ours := models.shipped()) is not None:
-        bases_known.setdefault(ours.name, models.read_record(ours))
-    return shipped, used, bases_known
+        with contextlib.suppress(EngineError):  # damaged: it is not offered
+            bases.setdefault(ours.name, models.read_record(ours))
+    return shipped, used, bases
 
 
 def _learned(names: list[str]) -> str:

@@ -5,6 +5,7 @@ No Textual here, and no torch: what takes longer than a moment is called in a th
 
 from __future__ import annotations
 
+import contextlib
 import math
 import platform
 import shutil
@@ -54,11 +55,12 @@ class Choices:
 
     @property
     def base(self) -> str:
-        """The model that is gone on from, or weighed where that is left open; nothing: scratch."""
+        """The model that is gone on from, or weighed where that is left open: by its name, the one that ships by its
+        folder, as one of the store may bear its name. Nothing: scratch."""
         if self.from_model:
             return "" if self.from_model == bases.SCRATCH else self.from_model
         ours = models.shipped()
-        return ours.name if ours is not None and self._left_open else ""
+        return str(ours) if ours is not None and self._left_open else ""
 
     @property
     def _left_open(self) -> bool:
@@ -150,6 +152,16 @@ def make_plan(
         trigram_bits=foreseen.trigram_bits,
         **budget,
     )
+
+
+def base_record(choices: Choices, known: Mapping[str, ModelRecord]) -> ModelRecord | None:
+    """The record of `choices.base`, out of those `known` by name, or of the model that ships; None where there is none,
+    or that is damaged: then the training begins from scratch."""
+    if not choices.base or choices.from_model:
+        return known.get(choices.base)
+    with contextlib.suppress(EngineError):
+        return models.read_record(Path(choices.base))
+    return None
 
 
 def _budget(choices: Choices) -> dict[str, Any]:

@@ -310,7 +310,7 @@ class CorporaScreen(Place):
             outlook = Outlook(waiting="Looking at the text …")
         else:
             try:
-                base = self._bases.get(choices.base)
+                base = planning.base_record(choices, self._bases)
                 known = (base, counts.distinct_words, self._foreseen[1])
                 plan = planning.make_plan(counts.bytes, machine, choices, *known)
                 crowded = (planning.CROWDED,) if choices.where in self._crowded else ()

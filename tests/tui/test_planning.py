@@ -17,7 +17,7 @@ from engine.errors import ConfigError, CorpusError
 from engine.store import models
 from engine.training.foresight import Foresight
 from engine.training.planner import Machine, plan
-from gpt_tui.choosing import plan_words, planning
+from gpt_tui.choosing import listing, plan_words, planning
 from gpt_tui.choosing.dropped import looks_like_paths, paths_in
 from gpt_tui.choosing.planning import Choices
 
@@ -207,7 +207,7 @@ def test_going_on_from_a_model_keeps_its_shape(store: Path) -> None:
 def test_left_open_the_plan_is_the_better_of_two(store: Path, shipped: Path) -> None:
     assert not Choices().base
     copytree(store / "models" / "novel", shipped)
-    assert Choices().base == "english" and Choices(from_model="novel").base == "novel"
+    assert Choices().base == str(shipped) and Choices(from_model="novel").base == "novel"
     own_shape = (
         {"preset": "nano"},
         {"tokenizer": "word"},
@@ -216,11 +216,15 @@ def test_left_open_the_plan_is_the_better_of_two(store: Path, shipped: Path) -> 
     )
     for asked in ({"from_model": "scratch"}, *own_shape):
         assert not Choices(**asked).base, asked
-    assert Choices(settings={"learning_rate": "1e-3"}).base == "english"
-    base = models.read_record(shipped)
+    assert Choices(settings={"learning_rate": "1e-3"}).base == str(shipped)
+    copytree(store / "models" / "talk", store / "models" / "english")  # another of that name is not meant
+    base = planning.base_record(Choices(), {"english": models.read_record(store / "models" / "english")})
+    assert base == models.read_record(shipped)
     for stands, shape in ((1.5, base.model.n_embd), (9.0, 128), (math.nan, 128)):
         made = planning.make_plan(50_000, MACHINE, Choices(), base, foreseen=Foresight(2.0, stands))
         assert made.model.n_embd == shape and bool(made.reason) == (stands == 1.5)
+    (shipped / models.RECORD).write_text("no record")
+    assert planning.base_record(Choices(), {}) is None and "english" in listing.gather()[2]
     assert planning.options(Choices()) == {"device": "auto", "minutes": 2.0, "preset": "auto"}
     assert planning.options(Choices(from_model="scratch"))["from_model"] == "scratch"
 
