@@ -13,8 +13,11 @@ from gpt_tui.terminal import count, duration
 _TOKENS = {"bpe": "pieces of words", "byte": "bytes", "word": "words"}
 
 
-def outlook(plan: Plan) -> tuple[tuple[str, str, bool], ...]:
-    """Lines on a plan: in each what matters, more about it, and whether it may be left out where there is no room."""
+def outlook(plan: Plan, *, awaited: bool = False) -> tuple[tuple[str, str, bool], ...]:
+    """Lines on a plan: in each what matters, more about it, and whether it may be left out where there is no room.
+
+    With `awaited`, a line keeps the place of the quality until that is known, so that nothing moves when it comes.
+    """
     model, train = plan.model, plan.train
     rounded = float(f"{plan.steps:.2g}")
     size, tokens = count(model.parameter_counts()["total"]), f"{model.vocab_size:,} {_TOKENS[train.tokenizer]}"
@@ -31,6 +34,8 @@ def outlook(plan: Plan) -> tuple[tuple[str, str, bool], ...]:
         lines.append((f"about {duration(computing)}", "in minutes: more passes would only teach it by heart", False))
     if quality := quality_in_words(plan.bits_per_byte):
         lines.append((quality, f"at about {plan.bits_per_byte:.1f} bits per byte", False))
+    elif awaited:
+        lines.append(("how well it will write", "is being worked out …", False))
     if plan.reason:
         lines.append(("going on pays:", plan.reason, False))
     return tuple(lines)

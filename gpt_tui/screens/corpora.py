@@ -69,7 +69,7 @@ class CorporaScreen(Place):
     _facts = Facts()
     _counts: Counts | None = None
     _preview: Preview | None = None
-    _foreseen: tuple[str, Foresight] = ("", NOTHING)  # what was told of the texts, and with which model
+    _foreseen: tuple[str, Foresight | None] = ("", None)  # with which model, and what was told; None: nothing yet
     _awaited: navigation.OpenCorpora | None = None  # what was asked for before the lists were there
 
     def content(self) -> Iterable[Widget]:
@@ -184,7 +184,7 @@ class CorporaScreen(Place):
 
     def watch_texts(self, texts: tuple[str, ...]) -> None:
         self._counts = self._preview = None
-        self._foreseen = "", NOTHING
+        self._foreseen = "", None
         self._show_facts(self._facts._replace(counting=True))
         self._look(texts)
         self._find_name(texts)
@@ -215,7 +215,7 @@ class CorporaScreen(Place):
     @work(exclusive=True, group="foresee")
     async def _foresee(self, texts: tuple[str, ...], base: str) -> None:
         """How well it may be learned, from scratch or from a model, once somebody stays with a text."""
-        self._foreseen = base, NOTHING
+        self._foreseen = base, None
         await asyncio.sleep(0.7)
         found = await self._settled(partial(planning.foreseen, texts, base))
         if texts == self.texts and base == self.choices.base:
@@ -311,10 +311,11 @@ class CorporaScreen(Place):
         else:
             try:
                 base = planning.base_record(choices, self._bases)
-                known = (base, counts.distinct_words, self._foreseen[1])
+                foreseen = self._foreseen[1]
+                known = (base, counts.distinct_words, foreseen or NOTHING)
                 plan = planning.make_plan(counts.bytes, machine, choices, *known)
                 crowded = (planning.CROWDED,) if choices.where in self._crowded else ()
-                outlook = Outlook(plan_words.outlook(plan), (*plan.advice, *crowded))
+                outlook = Outlook(plan_words.outlook(plan, awaited=foreseen is None), (*plan.advice, *crowded))
                 settings.planned = plan_words.planned_values(plan)
             except ConfigError as error:
                 outlook = Outlook(problem=str(error))

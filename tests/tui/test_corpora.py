@@ -104,12 +104,12 @@ class Way:
 
 
 def opened(**options: Any) -> Any:
-    """The app with the screen open, and the first text looked at."""
+    """The app with the screen open, and the first text looked at; what it may become `foreseen`, or not yet."""
 
     class Opening:
         async def __aenter__(self) -> Way:
             app = GptTui()
-            self._running = app.run_test(size=options.get("size", (120, 40)), notifications=True)
+            self._running = app.run_test(size=options.get("size", (150, 40)), notifications=True)
             pilot = await self._running.__aenter__()
             way = Way(app, pilot)
             await pilot.press("f3")
@@ -117,7 +117,8 @@ def opened(**options: Any) -> Any:
                 if isinstance(app.screen, CorporaScreen) and app.screen.query(TextFacts):
                     break
                 await pilot.pause(0.02)
-            await way.until(lambda: "steps" in way.plan and "counting" not in way.facts)
+            plan = "bits per byte" if options.get("foreseen", True) else "steps"
+            await way.until(lambda: plan in way.plan and "counting" not in way.facts)
             return way
 
         async def __aexit__(self, *exception: Any) -> None:
@@ -135,8 +136,16 @@ async def test_the_first_text_is_chosen_and_everything_said_of_it() -> None:
         assert "Tales" in way.facts and "documents" in way.facts and "The best one to begin with" in way.facts
         assert len(way.preview) > 5000
         assert "parameters" in way.plan and "pieces of words" in way.plan and "of the text" in way.plan
-        await way.until(lambda: "bits per byte" in way.plan)
         assert way.screen.query_one("#name", Input).placeholder == "tales"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 50)])
+async def test_nothing_moves_when_the_quality_is_known(size: tuple[int, int]) -> None:
+    async with opened(size=size, foreseen=False) as way:
+        assert "is being worked out" in way.plan
+        before = way.screen.query_one("#size").region
+        await way.until(lambda: "bits per byte" in way.plan)
+        assert way.screen.query_one("#size").region == before
 
 
 async def test_four_keys_from_the_first_to_a_training(started: Started) -> None:
