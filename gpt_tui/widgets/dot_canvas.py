@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 from textual.geometry import Region
 from textual.strip import Strip
-from textual_hires_canvas import Canvas, HiResMode
+from textual_hires_canvas import Canvas, HiResMode, TextAlign
 from textual_hires_canvas.hires import hires_sizes, pixels
 
 _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # the bit of each dot of a cell
@@ -24,6 +26,16 @@ class QuickCanvas(Canvas):
     @property
     def rich_style(self) -> Style:
         return self.visual_style.rich_style
+
+
+class FigureCanvas(QuickCanvas):
+    """A canvas for an axis's figures: one that would reach over its end moves in."""
+
+    def write_text(self, x: int, y: int, text: str, align: TextAlign = TextAlign.LEFT) -> None:
+        if align == TextAlign.CENTER:
+            half = cell_len(Text.from_markup(text).plain) // 2
+            x = max(min(x, self._canvas_size.width - 1 - half), 0)
+        super().write_text(x, y, text, align)
 
 
 class DotCanvas(QuickCanvas):

@@ -18,7 +18,7 @@ from textual_plot.plot_widget import Legend, LinePlot
 from gpt_tui.progress.axes import Ticks
 from gpt_tui.progress.series import Drawing, Line
 from gpt_tui.terminal import visible
-from gpt_tui.widgets.dot_canvas import DotCanvas, QuickCanvas
+from gpt_tui.widgets.dot_canvas import DotCanvas, FigureCanvas, QuickCanvas
 
 _THIN = str.maketrans({"┃": "│", "━": "─", "┣": "┤", "┫": "┤", "┳": "┬", "┻": "─", "╋": "┼", "┗": "└", "┛": "─"})
 """The library's heavy frame, made a thin one."""
@@ -66,7 +66,7 @@ class LossPlot(PlotWidget, inherit_bindings=False, can_focus=False):
             yield QuickCanvas(1, 1, id="margin-top")
             yield QuickCanvas(1, 1, id="margin-left")
             yield DotCanvas(1, 1, id="plot")
-            yield QuickCanvas(1, 1, id="margin-bottom")
+            yield FigureCanvas(1, 1, id="margin-bottom")
         yield Legend(id="legend")
 
     def _update_margin_sizes(self) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from fake_run import FakeRun
+from textual.geometry import Size
 from textual.pilot import Pilot
 from textual.widgets import OptionList
+from textual_hires_canvas import TextAlign
 
 from engine.events import End, Pause, Resume, Token
 from engine.training import runs
@@ -21,6 +23,7 @@ from gpt_tui import navigation, themes
 from gpt_tui.app import GptTui
 from gpt_tui.screens.training import TrainingScreen
 from gpt_tui.widgets.childhood import Childhood
+from gpt_tui.widgets.dot_canvas import FigureCanvas
 from gpt_tui.widgets.outcome import Outcome
 from gpt_tui.widgets.sample_reel import SampleReel
 
@@ -339,6 +342,14 @@ async def test_axis_unit_scale_and_part_can_be_changed(home: Path) -> None:
             await until(pilot, says(pilot, "the last 12%"))
             await pilot.press("f")
             await until(pilot, says(pilot, "whole run"))
+
+
+@pytest.mark.parametrize("align", [TextAlign.CENTER, TextAlign.LEFT])
+async def test_a_figure_at_the_end_of_an_axis_is_whole(align: TextAlign) -> None:
+    canvas = FigureCanvas(12, 1)
+    canvas.reset(Size(12, 1))
+    canvas.write_text(11, 0, "1:30", align)
+    assert "".join(canvas._buffer[0]).rstrip() == ("        1:30" if align == TextAlign.CENTER else "           1")
 
 
 async def test_pauses_and_samples_are_marked(home: Path) -> None:
