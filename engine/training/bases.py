@@ -1,4 +1,4 @@
-"""Which model a training goes on from: one of the store, or the one that ships, which has read novels."""
+"""Which model a training goes on from: one of the store, or the one that ships, which has read novels and tales."""
 
 from __future__ import annotations
 

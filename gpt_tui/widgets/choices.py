@@ -35,7 +35,7 @@ TOKENS = (
 )
 FROM = (
     RowValue(
-        "", "auto", "From the model that comes with gpt-tui and has read novels, where that pays; else from nothing."
+        "", "auto", "From the model that comes with gpt-tui and has read novels and tales, where that pays; else from nothing."
     ),
     RowValue("scratch", "nothing", "It begins knowing nothing, and learns this text alone."),
 )
