@@ -34,9 +34,7 @@ TOKENS = (
     RowValue("word", "words", "Whole words: soon makes sense, and never spells a new one."),
 )
 FROM = (
-    RowValue(
-        "", "auto", "From the model that comes with gpt-tui and has read novels and tales, where that pays; else from nothing."
-    ),
+    RowValue("", "auto", "From the model that ships and has read novels and tales, where that pays."),
     RowValue("scratch", "nothing", "It begins knowing nothing, and learns this text alone."),
 )
 
