@@ -304,6 +304,8 @@ class CatalogEntry:
     voices: dict[str, str] = field(default_factory=dict)
     path: Path | None = None
     recipe: str = ""
+    base: str = ""
+    """The model that ships and knows this text, its held-out part excepted."""
 
 
 def catalog() -> list[CatalogEntry]:
