@@ -304,8 +304,6 @@ class CatalogEntry:
     voices: dict[str, str] = field(default_factory=dict)
     path: Path | None = None
     recipe: str = ""
-    base: str = ""
-    """The model that ships and knows this text, its held-out part excepted."""
 
 
 def catalog() -> list[CatalogEntry]:

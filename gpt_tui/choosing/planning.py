@@ -45,9 +45,7 @@ class Choices:
     tokenizer: str = "bpe"
     device: str = "auto"
     from_model: str = ""
-    """Empty: a model that ships where that is expected to pay, else scratch."""
-    texts: tuple[str, ...] = ()
-    """What it shall learn: of some that ship, a model that ships knows most."""
+    """Empty: the model that ships where that is expected to pay, else scratch."""
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -57,12 +55,12 @@ class Choices:
 
     @property
     def base(self) -> str:
-        """The model that is gone on from, or weighed where that is left open: by its name, one that ships by its
+        """The model that is gone on from, or weighed where that is left open: by its name, the one that ships by its
         folder, as one of the store may bear its name. Nothing: scratch."""
         if self.from_model:
             return "" if self.from_model == bases.SCRATCH else self.from_model
-        ours = bases.unasked(self.texts) if self._left_open else None
-        return str(ours) if ours is not None else ""
+        ours = models.shipped()
+        return str(ours) if ours is not None and self._left_open else ""
 
     @property
     def _left_open(self) -> bool:

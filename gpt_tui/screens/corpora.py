@@ -254,7 +254,6 @@ class CorporaScreen(Place):
             tokenizer=panel.tokenizer,
             device=self.services.settings.training_device,
             from_model=panel.base,
-            texts=self.texts,
             settings=settings.values,
         )
 

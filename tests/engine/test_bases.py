@@ -18,7 +18,7 @@ from engine.store import models
 from engine.training import bases
 from engine.training.trainer import train
 
-OWN = locations.base_dir() / bases.ENGLISH
+OWN = locations.base_dir()
 QUICK: dict[str, Any] = {"minutes": 0.05, "device": "cpu", "settings": ["batch_size=2"]}
 
 
@@ -103,21 +103,13 @@ def test_damaged_it_is_said_and_left_alone(small_base: Path, prose: Path) -> Non
 
 
 def test_it_is_found_by_its_name_unless_a_model_of_the_store_bears_that(small_base: Path, prose: Path) -> None:
-    assert models.find("english") == small_base and bases.likeliest([]) == small_base
+    assert models.find("english") == small_base and bases.likeliest() == small_base
     list(train(prose, name="named", from_model="english", steps=2, device="cpu"))
     assert came_from("named") == "english"
     list(train(prose, name="english", steps=1, device="cpu"))
     assert models.find("english") == locations.models_dir() / "english"
     with pytest.raises(ModelNotFoundError):
         models.find("welsh")
-
-
-def test_a_text_that_ships_is_weighed_with_the_model_that_knows_it(small_base: Path, tmp_path: Path) -> None:
-    assert bases.unasked(["tales"]) == small_base  # as long as no other ships
-    simple = shutil.copytree(small_base, small_base.parent / "simple")
-    assert bases.unasked(["tales"]) == bases.likeliest(["dialogues"]) == models.find("simple") == simple
-    for texts in (["tales", "letters"], ["./tales"], ["python"], [str(tmp_path)]):
-        assert bases.unasked(texts) == small_base
 
 
 def test_it_stands_in_no_list_and_cannot_be_deleted(small_base: Path) -> None:
