@@ -85,8 +85,8 @@ def state_file() -> Path:
 
 
 def base_dir() -> Path:
-    """The folder of the model that ships, which trainings may go on from; its name is the folder's."""
-    return Path(__file__).resolve().parent / "base" / "english"
+    """The models that ship, which trainings may go on from: a folder each, of its name."""
+    return Path(__file__).resolve().parent / "base"
 
 
 def corpora_dir() -> Path:

@@ -25,10 +25,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the model that ships would lie, for this process; none does, so that trainings begin from scratch."""
-    folder = tmp_path / "shipped" / "english"
+    """Where *english*, which ships, would lie, for this process; nothing does, so that trainings begin from scratch."""
+    folder = tmp_path / "shipped"
     monkeypatch.setattr(locations, "base_dir", lambda: folder)
-    return folder
+    return folder / "english"
 
 
 @pytest.fixture

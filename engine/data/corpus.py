@@ -304,6 +304,8 @@ class CatalogEntry:
     voices: dict[str, str] = field(default_factory=dict)
     path: Path | None = None
     recipe: str = ""
+    base: str = ""
+    """The model that ships which a training on this text goes on from: one that has not read it."""
 
 
 def catalog() -> list[CatalogEntry]:

@@ -176,16 +176,22 @@ def find(name_or_folder: str | Path) -> Path:
             return path.resolve()
         if path.is_dir() and len(path.parts) > 1:
             raise ModelNotFoundError(f"{_short(name)}: no model lies in this folder ({RECORD} is missing).")
-    if (ours := shipped()) is not None and name == ours.name:
+    if (ours := shipped(name)) is not None:
         return ours
     advice = _suggestion(name, _names(), "`gpt-tui models` lists what there is.")
     raise ModelNotFoundError(f"{_short(name)}: no model of that name. {advice}")
 
 
-def shipped() -> Path | None:
-    """The folder of the model that ships; None where it is missing. It is only read."""
-    folder = locations.base_dir()
-    return folder if is_there(folder / RECORD) else None
+def all_shipped() -> list[Path]:
+    """The folders of the models that ship, by name. They are only read."""
+    with contextlib.suppress(OSError):
+        return sorted(folder for folder in locations.base_dir().iterdir() if is_there(folder / RECORD))
+    return []
+
+
+def shipped(name: str) -> Path | None:
+    """The folder of the model of that name that ships; None where there is none."""
+    return next((folder for folder in all_shipped() if folder.name == name), None)
 
 
 def check_readable() -> None:
@@ -345,7 +351,7 @@ def _look_at(folder: Path) -> StoredModel:
 def _in_store(name: str) -> Path:
     """The folder of a model of the store, damaged or not; a path elsewhere is none."""
     folder = find(name)
-    if folder == shipped():
+    if folder.parent == locations.base_dir():
         raise ModelNotFoundError(f"{name}: it comes with gpt-tui and stays as it is. `--from {name}` goes on from it.")
     if folder.parent != locations.models_dir():
         raise ModelNotFoundError(f"{_short(name)}: it lies outside the store ({folder}); rename or delete it by hand.")

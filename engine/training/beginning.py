@@ -44,10 +44,10 @@ def base_of(request: Request, model_settings: Mapping[str, Any]) -> Path | None:
             in_minutes=request.steps is None and request.epochs is None,
             model_settings=model_settings,
         )
-        return models.shipped() if is_open else None
+        return bases.unasked(request.texts) if is_open else None
     if request.from_model == bases.SCRATCH:
         return None
-    return bases.likeliest() if request.from_model == bases.AUTO else models.find(request.from_model)
+    return bases.likeliest(request.texts) if request.from_model == bases.AUTO else models.find(request.from_model)
 
 
 class Given(NamedTuple):

@@ -42,7 +42,7 @@ def gather() -> tuple[list[ListedText], list[ListedText], dict[str, ModelRecord]
     records = {entry.name: entry.record for entry in stored if entry.record is not None}
     newest = sorted(records, key=lambda name: records[name].created, reverse=True)
     bases = {name: records[name] for name in newest}
-    if (ours := models.shipped()) is not None:
+    for ours in models.all_shipped():
         with contextlib.suppress(EngineError):  # damaged: it is not offered
             bases.setdefault(ours.name, models.read_record(ours))
     return shipped, used, bases

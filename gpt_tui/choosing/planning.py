@@ -45,7 +45,9 @@ class Choices:
     tokenizer: str = "bpe"
     device: str = "auto"
     from_model: str = ""
-    """Empty: the model that ships where that is expected to pay, else scratch."""
+    """Empty: a model that ships where that is expected to pay, else scratch."""
+    texts: tuple[str, ...] = ()
+    """What it shall learn: texts that ship have a model of their own to go on from."""
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -55,12 +57,12 @@ class Choices:
 
     @property
     def base(self) -> str:
-        """The model that is gone on from, or weighed where that is left open: by its name, the one that ships by its
+        """The model that is gone on from, or weighed where that is left open: by its name, one that ships by its
         folder, as one of the store may bear its name. Nothing: scratch."""
         if self.from_model:
             return "" if self.from_model == bases.SCRATCH else self.from_model
-        ours = models.shipped()
-        return str(ours) if ours is not None and self._left_open else ""
+        ours = bases.unasked(self.texts) if self._left_open else None
+        return str(ours) if ours is not None else ""
 
     @property
     def _left_open(self) -> bool:

@@ -254,6 +254,7 @@ class CorporaScreen(Place):
             tokenizer=panel.tokenizer,
             device=self.services.settings.training_device,
             from_model=panel.base,
+            texts=self.texts,
             settings=settings.values,
         )
 

@@ -34,7 +34,7 @@ TOKENS = (
     RowValue("word", "words", "Whole words: soon makes sense, and never spells a new one."),
 )
 FROM = (
-    RowValue("", "auto", "From the model that ships and has read novels and tales, where that pays."),
+    RowValue("", "auto", "From a model that ships and has read novels, where that pays; else from nothing."),
     RowValue("scratch", "nothing", "It begins knowing nothing, and learns this text alone."),
 )
 

@@ -1,10 +1,12 @@
-"""Make of a trained model the one that ships, from which new trainings go on (`engine/base/english`).
+"""Make of a trained model one that ships, from which new trainings go on (`engine/base`): *novels*, and *english*, which
+has read on, in the texts that ship as well.
 
     gpt-tui train BOOKS --name novels --minutes 50 --vocab-size 4096 --set n_embd=192 --set n_layer=6 --set n_head=3 --set n_ff=512
+    python tests/benchmarks/base.py ship novels --of novels [--books BOOKS.tsv]
     python tests/benchmarks/base.py texts FOLDER          # the texts that ship, the held-out tenths left out, twelve times
     gpt-tui train FOLDER BOOKS --from novels --name english --minutes 52 --set learning_rate=0.001 --set matrix_learning_rate=0.004
         --set momentum=0.95 --set batch_size=8 --set warmup_steps=100 --set patience=0 --set seed=2
-    python tests/benchmarks/base.py ship english [--books BOOKS.tsv]
+    python tests/benchmarks/base.py ship english --of "novels and tales"
 
 Whoever raises the rates to those of the first training, for the second, loses what that had learned: of novels it stood
 at 1.66 bits per byte after half of 75 minutes where it began at 1.52, and with these rates it ended at 1.48.
@@ -43,10 +45,11 @@ def main() -> None:
     texts = commands.add_parser("texts", help="write the texts that ship, as a training reads them, a file a document")
     texts.add_argument("folder", type=Path)
     texts.set_defaults(run=lambda given: write_texts(given.folder))
-    ship = commands.add_parser("ship", help="put a model where the one that ships lies")
+    ship = commands.add_parser("ship", help="put a model where those that ship lie, under its own name")
     ship.add_argument("model")
+    ship.add_argument("--of", required=True, help="what it has read, in a few words")
     ship.add_argument("--books", type=Path, help="the list of the books, as tab-separated values")
-    ship.set_defaults(run=lambda given: ship_model(given.model, given.books))
+    ship.set_defaults(run=lambda given: ship_model(given.model, given.of, given.books))
     arguments = parser.parse_args()
     arguments.run(arguments)
 
@@ -74,9 +77,10 @@ def training_part(name: str) -> list[str]:
     return documents
 
 
-def ship_model(model: str, books: Path | None) -> None:
+def ship_model(model: str, of: str, books: Path | None) -> None:
     """Store a model's weights, tokenizer and record, and the list of what it read."""
-    source, folder = models.find(model), locations.base_dir()
+    source = models.find(model)
+    folder = locations.base_dir() / source.name
     record, weights = models.read_record(source), store.weights_of(store.load_model(source))
     folder.mkdir(parents=True, exist_ok=True)
     store.save_tensors(folder / store.WEIGHTS, {name: tensor.to(torch.bfloat16) for name, tensor in weights.items()})
@@ -84,7 +88,7 @@ def ship_model(model: str, books: Path | None) -> None:
     shutil.copyfile(source / store.TOKENIZER, folder / store.TOKENIZER)
     corpus = {key: record.corpus[key] for key in ("bytes", "characters", "documents")}
     summary = {key: record.summary[key] for key in KEPT}
-    shipped = replace(record, name=folder.name, corpus={"name": "novels and tales", **corpus}, summary=summary)
+    shipped = replace(record, name=folder.name, corpus={"name": of, **corpus}, summary=summary)
     models.write_record(folder, shipped)
     if books:
         read = {Path(file).name for text in record.corpus["sources"] for file in Path(text).rglob("*.txt")}
