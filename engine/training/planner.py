@@ -126,7 +126,7 @@ def plan(
     if base is not None:
         shape: dict[str, Any] = {f: getattr(base, f) for f in base.__dataclass_fields__}
         tokens = (seconds or 120.0) * machine.tokens_per_second(base)
-        training = fine_tuning(base, tokens, base_bits / max(trigram_bits, 1e-6))
+        training = fine_tuning(base, tokens, tokens_there, base_bits / max(trigram_bits, 1e-6))
     elif preset == "classic":
         shape, training = classic_model(vocab), dict(CLASSIC_TRAINING)
     elif preset in SHAPES:
@@ -272,31 +272,42 @@ def _shape(rung: _Width, vocab: int) -> dict[str, Any]:
 
 
 FINE_TUNING_STEPS = 240
-"""A training that goes on from a model is short, and is divided into that many steps to twice as many, of four windows
-at least: tiny shakespeare in 70 s came to 1.832 bits per byte in 230 steps of eight windows and to 1.841 in 350 of
-four; tales in 120 s to 1.244 in 383 of eight, and to 1.253 and 1.248 in 237 and 216 of sixteen."""
-FINE_TUNING_EPOCHS = 4.0
-"""Passes over a text after which a model that went on from another learns it by heart."""
+"""A training that goes on from a model is short, and is divided into that many steps to twice as many: tales in 120 s
+came to 1.244 bits per byte in 383 of eight windows, and to 1.253 and 1.248 in 237 and 216 of sixteen."""
+FINE_TUNING_EPOCHS = 2.0
+"""Passes over a text after which a model that went on from another learns it by heart: a novelist of 0.8 MB came to
+1.260 after 1.6 of them, to 1.256 after two and to 1.256 after four, the best of which was there after 2.7; 1.1 MB of
+conversations to 1.122 after two and to 1.126 after four."""
+FEWEST_STEPS, LARGEST_EPOCHS = 100, 4.0
+"""A text that is too short for so many steps of the smallest batch is read up to so many times: letters of 0.1 MB came
+to 1.366 in 94 such steps, and to 1.425 in 24 of eight windows, which are two passes."""
+SMALLEST_BATCH, MUON_FROM = 4, 5.0
+"""Windows in a step. From so many on, as `FINE_TUNING_STEPS` counts them, Muon takes the matrices, in steps of eight:
+tiny shakespeare in 60 s came to 1.834 in 182 of those, and to 1.850 in 410 of four by AdamW. Where steps are small, so
+that Muon would be a fifth of each, AdamW takes more of them: in 30 s it came to 1.894, to 1.902 by Muon in steps of
+four and to 1.930 in steps of eight."""
 
 
-def fine_tuning(base: ModelConfig, tokens: float, strangeness: float) -> dict[str, Any]:
-    """Training that goes on from a model and reads so many tokens; rates fall to zero.
+def fine_tuning(base: ModelConfig, tokens: float, there: float, strangeness: float) -> dict[str, Any]:
+    """Training that goes on from a model and has time for so many tokens of a text of `there`; rates fall to zero.
 
     Muon's momentum is short, as these trainings are: tiny shakespeare in 350 steps came to 1.895 bits per byte with
     0.95, to 1.858 with 0.9 and to 1.841 with 0.8. A text that is no stranger to the model than its like is learned at
-    low rates, for what the model knows already serves it. Where steps are small, so that Muon would be a fifth of each,
-    AdamW takes more of them: 90 in the time of 65, and 2.022 bits per byte for 2.036.
+    low rates, for what the model knows already serves it. One that is read twice is not: tiny shakespeare came to 1.840
+    with AdamW at 2e-3 and to 1.821 at 8e-4, but conversations to 1.122 and to 1.139.
     """
-    windows = tokens / (FINE_TUNING_STEPS * base.block_size)
-    batch_size = 2 ** int(math.log2(min(64.0, max(4.0, windows))))
-    training = {"batch_size": batch_size, "warmup_steps": 6, "weight_decay": 0.1}
-    training |= {"most_epochs": FINE_TUNING_EPOCHS, "patience": 8}
+    smallest = SMALLEST_BATCH * base.block_size
+    epochs = min(LARGEST_EPOCHS, max(FINE_TUNING_EPOCHS, FEWEST_STEPS * smallest / there))
+    windows = min(tokens, epochs * there) / (FINE_TUNING_STEPS * base.block_size)
+    training = {"most_epochs": round(epochs, 2), "patience": 8, "warmup_steps": 6, "weight_decay": 0.1}
     share = math.exp(min(0.0, max(-2.1, 6 * (strangeness - STRANGE)))) if math.isfinite(strangeness) else 0.5
-    rate = (1e-3 if batch_size == 4 else 2e-3) * share
-    training["learning_rate"] = float(f"{rate:.2g}")
-    if batch_size == 4:
-        return training | {"optimizer": "adamw"}
-    return training | {"matrix_learning_rate": float(f"{6 * rate:.2g}"), "momentum": 0.8}
+    if windows < MUON_FROM:
+        rate = float(f"{1e-3 * share:.2g}")
+        return training | {"batch_size": SMALLEST_BATCH, "learning_rate": rate, "optimizer": "adamw"}
+    rate = 2e-3 * share
+    training["batch_size"] = 2 ** int(math.log2(min(64.0, max(2.0 * SMALLEST_BATCH, windows))))
+    rates = {"learning_rate": float(f"{rate:.2g}"), "matrix_learning_rate": float(f"{6 * rate:.2g}")}
+    return training | rates | {"momentum": 0.8}
 
 
 STRANGE = 1.09
@@ -359,14 +370,14 @@ def _counted(tokens_there: float) -> float:
 
 def expected_after(base_bits: float, trigram_bits: float, tokens_read: float, tokens_there: float) -> float:
     """As `expected_bits`, of a training that goes on from a model that stands at `base_bits` on this text. The stranger
-    the text is to it, the more there is to learn. Fitted to a quarter of a minute to two, from a model of novels, of
-    plays, four novelists, tales, letters and conversations, which it meets within 5%."""
+    the text is to it, the more there is to learn. Fitted to a quarter of a minute to three, from models of novels, of
+    plays, five novelists, tales, letters and conversations, which it meets within 4%."""
     if math.isnan(trigram_bits):
         return math.nan
     new = _new_tokens(tokens_read, tokens_there)
     strangeness = base_bits / max(trigram_bits * _counted(tokens_there), 1e-6)
-    slope = 0.083 + 0.072 * math.tanh((strangeness - 1.08) / 0.14)
-    return float(base_bits * (1 + new / 0.01) ** -slope)
+    slope = 0.124 / (1 + math.exp(-(strangeness - STRANGE) / 0.11))
+    return float(base_bits * (1 + new / 0.004) ** -slope)
 
 
 class Weighed(NamedTuple):

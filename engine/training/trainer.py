@@ -368,12 +368,13 @@ class Trainer:
         """Measure the last weights and, if an earlier moment was better on the quick windows, that one too, on as
         much of the held-out text as the budget allows; the better of the two is kept as best."""
         state = self.state
-        windows = self.budget.final_windows(state.tokens)
-        found = self._measure(windows, exact=True)
-        if state.best_step != state.step and state.bring_best():
+        earlier = state.best_step != state.step and state.bring_best()
+        windows, exact = self.budget.final(state.tokens, 2 if earlier else 1)
+        found = self._measure(windows, exact=exact)
+        if earlier:
             state.flat.swap_best()
             try:
-                before = self._measure(windows, exact=True)
+                before = self._measure(windows, exact=exact)
             finally:
                 if not self.worker.broken_off:
                     state.flat.swap_best()

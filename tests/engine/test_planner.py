@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -113,3 +114,13 @@ def test_larger_models_waste_less_of_a_machine() -> None:
     small, large = (ModelConfig(vocab_size=4096, block_size=256, n_embd=n, n_head=n // 64) for n in (128, 768))
     reached = [machine.tokens_per_second(model) * model.flops_per_token() for model in (small, large)]
     assert reached[0] < reached[1] <= 0.6 * machine.bfloat16
+
+
+def test_going_on_from_a_model_ends_before_a_text_is_known_by_heart() -> None:
+    """A text of a megabyte is read twice, one of a few thousand tokens as often as a hundred small steps take."""
+    base = ModelConfig(vocab_size=4096, block_size=256, n_layer=6, n_head=3, n_embd=192, n_ff=512)
+    given: dict[str, Any] = {"minutes": 10, "base": base, "vocab_size": 4096, "trigram_bits": 2.0, "base_bits": 1.9}
+    novel, letters = plan(10**6, Machine(), **given), plan(90_000, Machine(), **given)
+    assert novel.train.most_epochs == 2.0 and novel.epochs == pytest.approx(2.0, abs=0.02)
+    assert letters.train.most_epochs == 4.0 and letters.train.batch_size == 4
+    assert 80 < letters.steps <= 100
