@@ -272,8 +272,9 @@ def _shape(rung: _Width, vocab: int) -> dict[str, Any]:
 
 
 FINE_TUNING_STEPS = 240
-"""A training that goes on from a model is short, and is divided into that many steps to twice as many: tales in 120 s
-came to 1.244 bits per byte in 383 of eight windows, and to 1.253 and 1.248 in 237 and 216 of sixteen."""
+"""A training that goes on from a model is short, and is divided into that many steps to twice as many, as long as that
+leaves each as much as `MUON_FROM` says: tales in 120 s came to 1.244 bits per byte in 383 of eight windows, and to
+1.253 and 1.248 in 237 and 216 of sixteen."""
 FINE_TUNING_EPOCHS = 2.0
 """Passes over a text after which a model that went on from another learns it by heart: a novelist of 0.8 MB came to
 1.260 after 1.6 of them, to 1.256 after two and to 1.256 after four, the best of which was there after 2.7; 1.1 MB of

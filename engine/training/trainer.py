@@ -391,7 +391,7 @@ class Trainer:
         best = state.best
         messages = {
             "stopped": f"Stopped and saved. Go on with: gpt-tui train --resume --name {self.job.record.name}",
-            "converged": "It learned nothing more from this text, so it stopped early.",
+            "converged": "More passes would only teach it this text by heart, so it stopped early.",
             "diverged": "The loss became infinite: the best weights before that are kept. Try a smaller learning_rate.",
         }
         return End(

@@ -89,7 +89,7 @@ def _conclude(end: events.End, *, json: bool, quiet: bool) -> int:
         complain(end.message or f"{end.name}: training diverged at step {end.step:,}; try a lower learning rate.")
         return FAILED
     if not json:
-        early = ", where it stopped getting better" if end.reason == "converged" else ""
+        early = ", as more passes would only teach it by heart" if end.reason == "converged" else ""
         took = f"in {duration(end.seconds)}{early}"
         print(visible(f"{end.name}: {end.bits_per_byte:.3f} bits per byte after {end.step:,} steps {took}."))
         if not quiet:

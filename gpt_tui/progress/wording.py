@@ -35,7 +35,7 @@ def against_plan(bits_per_byte: float, expected: float | None) -> str:
 REASONS = {
     "time": "The time that it was given is used.",
     "steps": "All its steps are done.",
-    "converged": "It learned nothing more from this text, so it stopped early.",
+    "converged": "More passes would only teach it this text by heart, so it stopped early.",
     "stopped": "It was stopped, and everything is saved.",
     "diverged": "The loss became infinite; the best weights before that are kept. A smaller learning rate may help.",
     "discarded": "It was discarded and lies in the trash.",

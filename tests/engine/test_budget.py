@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from engine.config import TrainConfig
-from engine.training.budget import FINAL_MOST, FINAL_SHARE, FINAL_WINDOWS, MinutesBudget, make_budget
+from engine.training.budget import EXACT_COST, FINAL_MOST, FINAL_SHARE, FINAL_WINDOWS, MinutesBudget, make_budget
 
 BLOCK = 256
 
@@ -48,7 +48,7 @@ def test_two_weights_share_the_time_of_one() -> None:
 
 
 @pytest.mark.parametrize("windows", [20, 60, 90, 130, 180, 400, 4000])
-@pytest.mark.parametrize("dtype, exactly", [("bfloat16", 2.2), ("float32", 1.0)])
+@pytest.mark.parametrize("dtype, exactly", [("bfloat16", EXACT_COST), ("float32", 1.0)])
 @pytest.mark.parametrize("candidates", [1, 2])
 def test_what_is_set_aside_lasts_for_the_measuring(windows: int, dtype: str, exactly: float, candidates: int) -> None:
     for minutes in (0.25, 0.5, 1, 3):
