@@ -117,6 +117,9 @@ class TrainConfig:
     most_epochs: float = setting(
         0.0, "Passes over the text after which minutes end early; 0: no limit.", ge=0.0, le=1e6
     )
+    rounds: int = setting(
+        1, "Trainings within the budget, from the same weights in other orders, that are averaged.", ge=1, le=64
+    )
     tokenizer: str = setting("bpe", "What a token is: bpe, byte or word.", choices=("bpe", "byte", "word"))
     holdout: float = setting(0.1, "Share of the text, at its end, that is kept for measuring.", ge=0.001, le=0.5)
     batch_size: int = setting(16, "Windows of text in one step.", ge=1, le=65_536)

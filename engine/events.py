@@ -75,7 +75,8 @@ class Start(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Event):
-    """One optimizer step. `loss` is in nats per token; `eta` is the seconds left; `memory` is in bytes."""
+    """One optimizer step. `loss` is in nats per token; `eta` is the seconds left; `memory` is in bytes; `round` is the
+    number, from 1, of the training within the budget."""
 
     event: ClassVar[str] = "step"
     step: int
@@ -88,6 +89,7 @@ class Step(Event):
     eta: float
     progress: float
     epoch: float
+    round: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,8 @@ WORDS: dict[str, str] = {
     "persona": "A speaker in a chat.",
     "prefill": "Reading your text before the first new token is written.",
     "repetition penalty": "Above 1 it makes tokens less likely that have come before.",
+    "round": "One of several trainings in the time given, each from the same beginning in another order; they are "
+    "averaged.",
     "run": "One training and its log; it goes on when the app is closed.",
     "seed": "The number that chance begins with: the same seed and settings write the same text.",
     "step": "One small change of the model after one batch.",

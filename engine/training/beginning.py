@@ -139,7 +139,8 @@ def _from_model(base: Path, given: Given) -> Generator[Event, None, Begun | None
     yield Prepare(elapsed=clock(), stage="weighing", message=f"Trying {base.name} on this text")
     dtype = DTYPES[machine.dtype] if machine.dtype != "float32" else None
     stood = standing(model, tokens, tokenizer.token_lengths(), dtype)
-    planned, verdict = weighed(Foresight(trigram_bits(tokens, tokenizer), stood.found.bits_per_byte))
+    a_token = tokens.train_bytes / len(tokens.train)
+    planned, verdict = weighed(Foresight(trigram_bits(tokens, tokenizer), stood.found.bits_per_byte, a_token))
     yield Prepare(elapsed=clock(), stage="weighing", message=verdict.reason)
     if not verdict.better and not chosen:
         return None

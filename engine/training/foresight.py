@@ -41,11 +41,12 @@ operations: a model of 100 million parameters would be at it for a minute."""
 
 
 class Foresight(NamedTuple):
-    """Bits per byte of a text's end: under trigrams of what stands before it, and under a model as it is. nan: not
-    known."""
+    """Bits per byte of a text's end: under trigrams of what stands before it, and under a model as it is; and how many
+    bytes of the text that model's tokens stand for. nan: not known."""
 
     trigram_bits: float = math.nan
     base_bits: float = math.nan
+    base_bytes_per_token: float = math.nan
 
 
 NOTHING = Foresight()
@@ -95,11 +96,11 @@ def _told(size: int, slices: Iterator[str], base: Path | None) -> Foresight:
     tokenizer = train_tokenizer("bpe", [before[:SAMPLE]], default_vocab_size(size, "bpe"))
     train, heldout = (np.array(tokenizer.encode(part), dtype=np.int64) for part in (before, end))
     trigram_bits = bits_per_byte(train, heldout, len(end.encode()) / max(1, len(heldout)), tokenizer.vocab_size)
-    return Foresight(trigram_bits, _under(base, end) if base else math.nan)
+    return Foresight(trigram_bits, *_under(base, end)) if base else Foresight(trigram_bits)
 
 
-def _under(folder: Path, end: str) -> float:
-    """Bits per byte of a text under the model in that folder."""
+def _under(folder: Path, end: str) -> tuple[float, float]:
+    """Bits per byte of a text under the model in that folder, and bytes for each of its tokens."""
     import numpy as np
 
     from engine.data.dataset import TokenData
@@ -108,7 +109,8 @@ def _under(folder: Path, end: str) -> float:
     tokenizer = checkpoint.load_tokenizer(folder)
     heldout = np.array(tokenizer.encode(end), dtype=np.int64)
     tokens = TokenData(heldout[:0], heldout, 0, len(end.encode()), tokenizer.end_of_text)
-    return standing(checkpoint.load_model(folder, "best", "cpu"), tokens).found.bits_per_byte
+    found = standing(checkpoint.load_model(folder, "best", "cpu"), tokens).found
+    return found.bits_per_byte, tokens.heldout_bytes / max(1, len(heldout))
 
 
 def _slices(texts: Sequence[str]) -> tuple[int, Iterator[str]]:

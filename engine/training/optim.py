@@ -289,6 +289,11 @@ class Optimizer:
             tensors["muon.buffer"] = self.muon.buffer
         return tensors
 
+    def reset(self) -> None:
+        """Forget all gradients."""
+        for tensor in self.state().values():
+            tensor.zero_()
+
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take up the state that `state` gave. Raises `DamagedModelError` when it is another model's."""
         begun = any(name.startswith("adam.") for name in tensors)  # older files have nothing of a run of no steps

@@ -164,6 +164,10 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
     planned, tokenizer, tokens, model, base, stood = yield from begin(given, base)
     ranks.share(planned.train.batch_size)
     train = settle(replace(planned.train, device=device), model, measured, device)
+    sharded = shares_weights(planned, machine)
+    if sharded and train.rounds > 1:
+        yield Warning(elapsed=clock(), message="rounds: there is one, as each process keeps a part of the weights.")
+        train = replace(train, rounds=1)
     record = ModelRecord(
         name=request.name or corpus.name,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -190,7 +194,7 @@ def _begin(request: Request, clock: Clock, ranks: Ranks) -> Preparing:
         raise
     prompt = _opening(tokenizer, tokens)
     job = Job(folder, lock, record, tokenizer, tokens, model, device, planned, measured, prompt)
-    return replace(job, notes=corpus.notes, sharded=shares_weights(planned, machine), stood=stood)
+    return replace(job, notes=corpus.notes, sharded=sharded, stood=stood)
 
 
 def _describe(corpus: Corpus, base: str | None) -> dict[str, Any]:

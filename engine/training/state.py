@@ -21,6 +21,7 @@ from engine.training.control import Clock
 from engine.training.optim import FlatParameters, Optimizer
 from engine.training.parallel import Ranks
 from engine.training.preparation import Job
+from engine.training.rounds import Rounds
 
 if TYPE_CHECKING:
     from engine.training.sharded import ShardedOptimizer, ShardedParameters
@@ -48,6 +49,8 @@ class TrainingState:
         self.job, self.clock, self.folder = job, clock, job.folder
         config = job.record.train
         self.flat, self.optimizer = _weights(job, ranks)
+        data = self.flat.data if isinstance(self.flat, FlatParameters) else torch.empty(0)
+        self.rounds = Rounds(data, 1 if job.sharded else config.rounds)
         job.model = self.flat.model.train()
         self.batches = Batches(
             job.tokens.train,
@@ -105,6 +108,7 @@ class TrainingState:
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {_OPTIMIZER + name: tensor for name, tensor in self.optimizer.state().items()}
+        tensors |= self.rounds.tensors()
         tensors["random.cpu"] = torch.get_rng_state()
         if self.job.device == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state()
@@ -118,6 +122,7 @@ class TrainingState:
             "elapsed": self.clock(),
             "batches": self.batches.state(),
             "budget": self.budget.state(),
+            "rounds": self.rounds.numbers(),
             "best": best,
             "best_step": self.best_step,
             "bad_evals": self.bad_evals,
@@ -153,6 +158,8 @@ class TrainingState:
         self.clock.before = numbers["elapsed"]
         self.batches.restore(numbers["batches"])
         self.budget.restore(numbers["budget"])
+        if "rounds" in numbers:  # else it was saved by an earlier version
+            self.rounds.restore(tensors, numbers["rounds"])
         if best := numbers["best"]:
             self.best = evaluation(best["loss"] * best["tokens"], best["tokens"], best["bytes"])
         return self.step

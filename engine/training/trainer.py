@@ -265,12 +265,15 @@ class Trainer:
             eta=budget.seconds_left(state.step),
             progress=min(1.0, budget.progress(state.step)),
             epoch=state.batches.epoch,
+            round=state.rounds.current + 1,
         )
 
     def _evaluate(self) -> Eval:
         """A quick evaluation, on the same windows each time."""
-        found = self._measure(self.budget.quick_windows, exact=False)
-        return self._eval_event(found, self.state.consider(found))
+        with self.state.rounds.averaged():
+            found = self._measure(self.budget.quick_windows, exact=False)
+            better = self.state.consider(found)
+        return self._eval_event(found, better)
 
     def _before(self) -> Eval:
         """How the model did that is gone on from: what comes must be better to be kept."""
@@ -304,9 +307,10 @@ class Trainer:
     def _sample(self) -> Sample:
         """What the model writes now, from the same words each time."""
         job, begun = self.job, time.monotonic()
-        model = LanguageModel(self.state.flat.gathered(), job.tokenizer, documents=job.record.corpus["documents"])
         options: dict[str, Any] = {"temperature": 0.8, "top_p": 0.95, "seed": self.config.seed}
-        self.state.text = model.generate(job.prompt, max_new_tokens=SAMPLE_TOKENS, **options)
+        with self.state.rounds.averaged():
+            model = LanguageModel(self.state.flat.gathered(), job.tokenizer, documents=job.record.corpus["documents"])
+            self.state.text = model.generate(job.prompt, max_new_tokens=SAMPLE_TOKENS, **options)
         job.model.train()
         self.budget.sample_took(time.monotonic() - begun)
         return Sample(elapsed=self.clock(), step=self.state.step, prompt=job.prompt, text=self.state.text)
@@ -316,7 +320,8 @@ class Trainer:
     def _keep_moment(self) -> Iterator[Event]:
         step, begun = self.state.step, time.monotonic()
         try:
-            store.save_moment(self.folder, self.state.flat.tensors(), step, self.config.moments)
+            with self.state.rounds.averaged():
+                store.save_moment(self.folder, self.state.flat.tensors(), step, self.config.moments)
         except StorageError as error:
             yield Warning(elapsed=self.clock(), message=f"{error} Training goes on.")
             return
@@ -344,9 +349,11 @@ class Trainer:
             yield self._end(reason)
             return
         if reason == "diverged" and state.bring_best():
+            state.rounds.forget()
             state.flat.swap_best()
             state.flat.keep_best()  # the last weights are no numbers any more
             state.step = state.best_step
+        state.rounds.end(self.budget.progress(state.step))
         yield from self._final_evaluation()
         if not self.budget.sampled(state.step):
             yield self._sample()

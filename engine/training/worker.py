@@ -15,7 +15,7 @@ from torch import Tensor
 from engine.events import End, from_json, to_json
 from engine.model.evaluate import Evaluation, evaluate
 from engine.training.control import Control
-from engine.training.optim import FlatParameters, rate_scale
+from engine.training.optim import FlatParameters, Optimizer, rate_scale
 from engine.training.parallel import Order, RankLost, Ranks
 from engine.training.preparation import Job
 from engine.training.state import TrainingState
@@ -48,6 +48,7 @@ class Worker:
         """Begin from rank 0's weights and random state everywhere."""
         self.ranks.equalize_random_state(self.job.device)  # with patience: rank 0 may have counted bigrams
         self.state.flat.begin(self.ranks.equalize)
+        self.state.rounds.begin()
         self._started, self._together = True, False
 
     def step(self) -> tuple[Tensor, Tensor]:
@@ -132,8 +133,9 @@ class Worker:
     def _step(self, progress: float | None = None) -> tuple[Tensor, Tensor]:
         """One step on this process's part of each batch, at that progress of the budget, else at what it is then."""
         state, config, ranks = self.state, self.config, self.ranks
-        flat = state.flat
+        flat, rounds = state.flat, state.rounds
         self._begun = self._position()
+        self._begin_round(state.budget.progress(state.step) if progress is None else progress)
         flat.grad.zero_()
         loss = torch.zeros((), device=flat.grad.device)
         if self.job.model.config.dropout:
@@ -155,16 +157,23 @@ class Worker:
             norm = flat.clip_gradients(config.grad_clip)
             self.updating = True
             progress = state.budget.progress(state.step) if progress is None else progress
-            self.rate = rate_scale(config, state.step, progress)
+            self.rate = rate_scale(config, state.step - rounds.first_step, rounds.part_at(progress))
             state.optimizer.step(self.rate)
             state.step += 1
             self.updating = False
         return loss / config.accumulate, norm
 
+    def _begin_round(self, progress: float) -> None:
+        """Begin the round that is due, if one is."""
+        self.updating = True
+        if self.state.rounds.reach(progress, self.state.step) and isinstance(self.state.optimizer, Optimizer):
+            self.state.optimizer.reset()
+        self.updating = False
+
     def _evaluate(self, windows: int, exact: bool) -> Evaluation:
         """This process's part of the windows, added to the others'."""
-        tokens, ranks = self.job.tokens, self.ranks
-        with self.state.flat.evaluated(ranks.equalize, exact=exact) as model:
+        tokens, ranks, state = self.job.tokens, self.ranks, self.state
+        with state.rounds.averaged(), state.flat.evaluated(ranks.equalize, exact=exact) as model:
             return evaluate(
                 model,
                 tokens.heldout,

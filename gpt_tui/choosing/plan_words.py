@@ -24,7 +24,7 @@ def outlook(plan: Plan, *, awaited: bool = False) -> tuple[tuple[str, str, bool]
     lines = [
         (f"{size} parameters", f"in {model.n_layer} blocks, {model.n_embd} wide", False),
         (tokens, f"to write with; it looks back {context_in_words(model, train.tokenizer)}", True),
-        (f"about {rounded:,.0f} steps", _passes(plan.epochs), False),
+        (f"about {rounded:,.0f} steps", _passes(plan.epochs, train.rounds), False),
         (f"about {count(float(f'{plan.tokens_per_second:.2g}'))} tokens", "a second on this machine", True),
     ]
     computing = plan.tokens / plan.tokens_per_second
@@ -41,13 +41,14 @@ def outlook(plan: Plan, *, awaited: bool = False) -> tuple[tuple[str, str, bool]
     return tuple(lines)
 
 
-def _passes(epochs: float) -> str:
+def _passes(epochs: float, rounds: int) -> str:
     if epochs < 0.01:
         return "that read less than 1% of the text"
     if epochs < 0.95:
         return f"that read {epochs:.0%} of the text"
     times = f"{epochs:.1f}" if epochs < 9.95 else f"{epochs:,.0f}"
-    return "that read the text once" if times == "1.0" else f"that read the text {times.removesuffix('.0')} times"
+    read = "that read the text once" if times == "1.0" else f"that read the text {times.removesuffix('.0')} times"
+    return f"{read}, in {rounds} rounds" if rounds > 1 else read
 
 
 def planned_values(plan: Plan) -> dict[str, str]:

@@ -127,8 +127,7 @@ def make_plan(
             vocab_size=base.model.vocab_size,
             base=base.model,
             overrides=(model, train),
-            trigram_bits=foreseen.trigram_bits,
-            base_bits=foreseen.base_bits,
+            **foreseen._asdict(),
             **budget,
         )
         if math.isnan(foreseen.base_bits):

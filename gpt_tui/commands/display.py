@@ -228,7 +228,9 @@ class TrainingPanel:
         parts = [f"loss {self.loss:.3f}"]
         if self.eval is not None:
             parts.append(f"held out {self.eval.val_loss:.3f}")
-        return [*parts, f"{count(self.step.tokens_per_second)} tokens/s", f"step {self.step.step}"]
+        parts += [f"{count(self.step.tokens_per_second)} tokens/s", f"step {self.step.step}"]
+        rounds = self.start.train.get("rounds", 1) if self.start is not None else 1
+        return [*parts, f"round {self.step.round} of {rounds}"] if rounds > 1 else parts
 
     def _sample_box(self, console: Console, width: int, room: int) -> Panel:
         """The newest sample, wrapped, in `room` lines (five at most): always as many: the panel stays."""

@@ -52,6 +52,8 @@ MEANINGS = (
     ("learning rate", "How far a step moves the numbers: it rises at first, then falls to nothing."),
     ("gradient norm", "How steeply the loss falls in the direction of a step; what is longer than the limit is cut."),
     ("passes", "How often it has read the whole text by now; after many it knows it by heart."),
+    ("round", "Where there is time for it, it learns the text anew from the same beginning, in another order, and"
+     " averages what it comes to: the training loss rises again where a round begins."),
     ("memory", "What the training's process takes of the machine's memory."),
 )  # fmt: skip
 """What each number on the Training screen means, one sentence each."""

@@ -81,7 +81,7 @@ def test_parts_of_an_evaluation_add_up() -> None:
 
 
 def test_two_processes_learn_what_one_learns(prose: Path, home: Path) -> None:
-    settings = settings_with(["fast_step=on", "token_noise=0.1"])
+    settings = settings_with(["fast_step=on", "token_noise=0.1", "rounds=2"])
     run = together(prose, "--name", "two", "--steps", STEPS, settings=settings)
     error = run.finish()
     assert run.process.returncode == 0, error

@@ -124,3 +124,24 @@ def test_going_on_from_a_model_ends_before_a_text_is_known_by_heart() -> None:
     assert novel.train.most_epochs == 2.0 and novel.epochs == pytest.approx(2.0, abs=0.02)
     assert letters.train.most_epochs == 4.0 and letters.train.batch_size == 4
     assert 80 < letters.steps <= 100
+
+
+def test_minutes_that_are_left_over_go_into_rounds_where_a_text_is_strange_to_the_model() -> None:
+    base = ModelConfig(vocab_size=4096, block_size=256, n_layer=6, n_head=3, n_embd=192, n_ff=512)
+    machine = Machine(bfloat16=4e11, step_efficiency=0.47)
+
+    def planned(base_bits: float, **budget: Any) -> TrainConfig:
+        given = {"base": base, "vocab_size": 4096, "trigram_bits": 2.2, "base_bits": base_bits}
+        return plan(10**6, machine, **given, **budget).train
+
+    strange = [planned(2.5, minutes=minutes) for minutes in (1, 2.5, 60)]
+    assert [train.rounds for train in strange] == [1, 2, 4]
+    assert [train.most_epochs for train in strange] == [2.0, 4.0, 8.0]
+    assert planned(1.8, minutes=60).rounds == 1
+    assert planned(2.5, steps=5000).rounds == planned(2.5, epochs=20).rounds == 1
+
+
+def test_the_tokens_of_the_model_that_is_gone_on_from_are_counted() -> None:
+    base = ModelConfig(vocab_size=4096, block_size=256, n_layer=6, n_head=3, n_embd=192, n_ff=512)
+    few, many = (plan(10**6, Machine(), epochs=2, base=base, vocab_size=4096, base_bytes_per_token=n) for n in (4, 2))
+    assert many.tokens == pytest.approx(2 * few.tokens, rel=0.01)

@@ -96,7 +96,8 @@ def test_epochs_read_the_text_that_often(prose: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [[], ["fast_step=off", "dropout=0.1"], ["family=gpt2", "optimizer=adamw", "dropout=0.2"]]
+    "settings",
+    [[], ["rounds=3"], ["fast_step=off", "dropout=0.1"], ["family=gpt2", "optimizer=adamw", "dropout=0.2"]],
 )
 def test_resume_continues_bit_for_bit(prose: Path, home: Path, settings: list[str]) -> None:
     settings = [*TINY, *settings]
