@@ -75,8 +75,7 @@ class Start(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Event):
-    """One optimizer step. `loss` is in nats per token; `eta` is the seconds left; `memory` is in bytes; `round` is the
-    number, from 1, of the training within the budget."""
+    """One optimizer step. `loss` is in nats per token; `eta` is the seconds left; `memory` is in bytes."""
 
     event: ClassVar[str] = "step"
     step: int
@@ -89,7 +88,6 @@ class Step(Event):
     eta: float
     progress: float
     epoch: float
-    round: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +136,17 @@ class Resume(Event):
 
     event: ClassVar[str] = "resume"
     step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round(Event):
+    """After `step` the weights begin again where they began first: training `number`, from 1, of the `count` that are
+    averaged."""
+
+    event: ClassVar[str] = "round"
+    step: int
+    number: int
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +215,8 @@ class SampleEnd(Event):
 def from_json(line: str) -> Event | None:
     """The event in a line of `events.jsonl`; None for a line cut off by a crash or written by a newer version."""
     kinds: dict[str, type[Event]] = {
-        kind.event: kind for kind in (Prepare, Start, Step, Eval, Sample, Checkpoint, Pause, Resume, Warning, End)
+        kind.event: kind
+        for kind in (Prepare, Start, Step, Eval, Sample, Checkpoint, Pause, Resume, Round, Warning, End)
     }
     try:
         record = json.loads(line)

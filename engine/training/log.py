@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from engine.events import Checkpoint, End, Eval, Event, Pause, Resume, Sample, Start, Step, Warning, from_json
+from engine.events import Checkpoint, End, Eval, Event, Pause, Resume, Round, Sample, Start, Step, Warning, from_json
 
 LOG = "run/events.jsonl"
 """Where it lies in a model's folder."""
@@ -102,6 +102,7 @@ class History:
         self.samples: list[Sample] = []
         self.checkpoints: list[Checkpoint] = []
         self.pauses: list[Pause | Resume] = []
+        self.rounds: list[Round] = []
 
     def feed(self, lines: Sequence[bytes]) -> None:
         """Add lines of a log: all events but steps, and of very many steps at once every second, third, … one."""
@@ -151,6 +152,9 @@ class History:
                 self.checkpoints.append(event)
             case Pause() | Resume():
                 self.pauses.append(event)
+            case Round():
+                if not self.rounds or self.rounds[-1].number < event.number:  # a resumed run says again where it is
+                    self.rounds.append(event)
             case Warning():
                 self.warnings.append(event)
             case Start():
@@ -171,6 +175,7 @@ class History:
         self.samples = [event for event in self.samples if event.step <= step]
         self.checkpoints = [event for event in self.checkpoints if event.step <= step]
         self.pauses = [event for event in self.pauses if event.step <= step]
+        self.rounds = [event for event in self.rounds if event.step < step]
 
 
 class Follower:

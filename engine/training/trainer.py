@@ -21,7 +21,7 @@ from torch import Tensor
 
 from engine.config import to_table
 from engine.errors import OutOfMemoryError, StorageError
-from engine.events import Checkpoint, End, Eval, Event, Pause, Resume, Sample, Start, Step, Warning, to_json
+from engine.events import Checkpoint, End, Eval, Event, Pause, Resume, Round, Sample, Start, Step, Warning, to_json
 from engine.files import ends_in_a_line, storage_error
 from engine.generation.language_model import LanguageModel
 from engine.model.evaluate import Evaluation
@@ -187,6 +187,8 @@ class Trainer:
         yield self._start(resumed_from)
         if resumed_from:
             yield Resume(elapsed=self.clock(), step=state.step)
+            if state.rounds.current:
+                yield self._round_event()
         if self.config.bigram_steps and not resumed_from and bigrams.fits(self.job.model):
             counts = bigrams.count_bigrams(self.job.tokens.train, self.job.model.config.vocab_size)
             steps, dtype = self.config.bigram_steps, DTYPES[self.config.dtype]
@@ -203,8 +205,11 @@ class Trainer:
             if self.control.paused:
                 yield from self._pause()
                 continue
+            begun = state.rounds.current
             loss, norm = self.worker.step()
             budget.stepped()
+            if state.rounds.current > begun:
+                yield self._round_event()
             now = self.clock()
             if state.step % 10 == 0 or now - shown > SHOWN_SECONDS or state.step == 1:
                 shown, state.loss = now, float(loss)
@@ -265,8 +270,11 @@ class Trainer:
             eta=budget.seconds_left(state.step),
             progress=min(1.0, budget.progress(state.step)),
             epoch=state.batches.epoch,
-            round=state.rounds.current + 1,
         )
+
+    def _round_event(self) -> Round:
+        rounds = self.state.rounds
+        return Round(elapsed=self.clock(), step=rounds.first_step, number=rounds.current + 1, count=rounds.count)
 
     def _evaluate(self) -> Eval:
         """A quick evaluation, on the same windows each time."""

@@ -66,7 +66,7 @@ class JsonReport(QuietReport):
 
 
 class LineReport(QuietReport):
-    """Plain lines, for a file or a pipe: each evaluation, and between them one line every ten seconds at most."""
+    """Plain lines, for a file or a pipe: each evaluation and round, and between them a line every ten seconds at most."""
 
     INTERVAL = 10.0
 
@@ -79,7 +79,7 @@ class LineReport(QuietReport):
             super().show(event)
             return
         line = self._line(event)
-        rare = isinstance(event, events.Eval | events.Start)
+        rare = isinstance(event, events.Eval | events.Round | events.Start)
         if line and (rare or self.clock() >= self._next):
             print(visible(line), flush=True)
             self._next = self.clock() + self.INTERVAL
@@ -97,6 +97,8 @@ class LineReport(QuietReport):
                 best = ", the best so far" if event.best else ""
                 quality = f"{event.bits_per_byte:.3f} bits per byte, held-out loss {event.val_loss:.3f}"
                 return f"step {event.step}: {quality}{best}"
+            case events.Round():
+                return f"step {event.step}: round {event.number} of {event.count} begins"
             case _:
                 return ""
 
@@ -146,6 +148,7 @@ class TrainingPanel:
         self.step: events.Step | None = None
         self.eval: events.Eval | None = None
         self.sample: events.Sample | None = None
+        self.round: events.Round | None = None
         self.end: events.End | None = None
         self.loss = math.nan
         self.curve: list[float] = []
@@ -166,6 +169,8 @@ class TrainingPanel:
                 self.curve.append(event.bits_per_byte)
             case events.Sample():
                 self.sample = event
+            case events.Round():
+                self.round = event
             case events.Pause():
                 self.paused = True
             case events.Resume():
@@ -229,8 +234,7 @@ class TrainingPanel:
         if self.eval is not None:
             parts.append(f"held out {self.eval.val_loss:.3f}")
         parts += [f"{count(self.step.tokens_per_second)} tokens/s", f"step {self.step.step}"]
-        rounds = self.start.train.get("rounds", 1) if self.start is not None else 1
-        return [*parts, f"round {self.step.round} of {rounds}"] if rounds > 1 else parts
+        return [*parts, f"round {self.round.number} of {self.round.count}"] if self.round is not None else parts
 
     def _sample_box(self, console: Console, width: int, room: int) -> Panel:
         """The newest sample, wrapped, in `room` lines (five at most): always as many: the panel stays."""

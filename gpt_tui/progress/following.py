@@ -11,7 +11,7 @@ from array import array
 from dataclasses import dataclass, field
 
 from engine.errors import EngineError
-from engine.events import End, Eval, Pause, Prepare, Resume, Sample, Start, Step, Warning
+from engine.events import End, Eval, Pause, Prepare, Resume, Round, Sample, Start, Step, Warning
 from engine.store.models import checkpoints
 from engine.training.log import Follower, History, LogReader, parse
 from engine.training.runs import Report, Run
@@ -57,6 +57,7 @@ class Look:
     evals: tuple[Eval, ...] = ()
     samples: tuple[Sample, ...] = ()
     pauses: tuple[Pause | Resume, ...] = ()
+    rounds: tuple[Round, ...] = ()
     warnings: tuple[Warning, ...] = ()
     kept: tuple[int, ...] = ()
     """The steps whose weights are kept."""
@@ -145,6 +146,7 @@ class Following:
             evals=tuple(history.evals),
             samples=tuple(history.samples),
             pauses=tuple(history.pauses),
+            rounds=tuple(history.rounds),
             warnings=tuple(history.warnings),
             kept=self._kept,
         )
@@ -181,6 +183,7 @@ def _differ(one: Look, other: Look) -> bool:
         or one.kept != other.kept
         or (len(one.evals), len(one.samples)) != (len(other.evals), len(other.samples))
         or (len(one.pauses), len(one.warnings)) != (len(other.pauses), len(other.warnings))
+        or len(one.rounds) != len(other.rounds)
     )
 
 

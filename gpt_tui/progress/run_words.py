@@ -56,14 +56,13 @@ def about(start: Start) -> str:
 def _budget_words(look: Look) -> tuple[str, ...]:
     assert look.step is not None
     step, budget = look.step, look.start.train if look.start is not None else {}
-    rounds = budget.get("rounds") or 1
     elapsed = duration(look.end.seconds if look.end is not None else step.elapsed)
     minutes, steps = budget.get("minutes") or 0.0, budget.get("steps") or 0
     if not look.report.alive:
         return (f"step {(look.end or step).step:,}", f"in {elapsed}")
     time = f"{elapsed} of {duration(60 * minutes)}" if minutes else elapsed
     left = (f"{duration(step.eta)} left",) if math.isfinite(step.eta) else ()
-    which = (f"round {step.round} of {rounds}",) if rounds > 1 else ()
+    which = tuple(f"round {one.number} of {one.count}" for one in look.rounds[-1:])
     return (time, *left, *which, _step_words(step, steps))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.events import Eval, Pause, Resume, Sample
+from engine.events import Eval, Pause, Resume, Round, Sample
 from gpt_tui.progress.following import Columns
 
 Floats = NDArray[np.float64]
@@ -69,6 +69,8 @@ class Drawing:
     """Where samples were written."""
     paused: Floats = field(default_factory=lambda: np.empty(0))
     """Where it was paused, or gone on with."""
+    rounds: Floats = field(default_factory=lambda: np.empty(0))
+    """Where a further round began."""
     x: tuple[float, float] = (0.0, 1.0)
     y: tuple[float, float] = (0.0, 1.0)
 
@@ -103,6 +105,7 @@ class Numbers:
     evals: tuple[Eval, ...] = ()
     samples: tuple[Sample, ...] = ()
     pauses: tuple[Pause | Resume, ...] = ()
+    rounds: tuple[Round, ...] = ()
 
     @classmethod
     def of(
@@ -111,6 +114,7 @@ class Numbers:
         evals: Sequence[Eval] = (),
         samples: Sequence[Sample] = (),
         pauses: Sequence[Pause | Resume] = (),
+        rounds: Sequence[Round] = (),
     ) -> Numbers:
         """From `following.Columns`, or a `History` that grows no more."""
         elapsed, loss = np.array(columns.elapsed, np.float64), np.array(columns.loss, np.float64)
@@ -119,7 +123,9 @@ class Numbers:
         if not known.all():
             elapsed, loss, step, tokens = elapsed[known], loss[known], step[known], tokens[known]
         finite = tuple(one for one in evals if math.isfinite(one.val_loss))
-        return cls(elapsed, step, tokens, loss, smoothed(loss), finite, tuple(samples), tuple(pauses))
+        borders = np.searchsorted(step, [one.step for one in rounds], side="right")
+        smooth = np.concatenate([smoothed(part) for part in np.split(loss, borders)])  # a round begins with a jump
+        return cls(elapsed, step, tokens, loss, smooth, finite, tuple(samples), tuple(pauses), tuple(rounds))
 
     def bits_per_nat(self) -> float | None:
         """How many bits per byte a nat per token is in this run's tokens; None before the first evaluation."""
@@ -177,6 +183,7 @@ class Numbers:
             held_out,
             self._places(self.samples, view),
             self._places(self.pauses, view),
+            self._places(self.rounds, view),
             (first, last),
             limits(smooth, held_out, (first, last)),
         )

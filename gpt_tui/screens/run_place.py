@@ -134,7 +134,7 @@ class RunPlace(Place):
             if look is not None and look.step is not None:
                 importlib.import_module(self.PANEL)  # here, where it holds up nobody: numpy takes its time
             if look is not None:
-                now = (id(look.columns), len(look.evals), len(look.samples), len(look.pauses))
+                now = (id(look.columns), len(look.evals), len(look.samples), len(look.pauses), len(look.rounds))
                 numbers = _numbers(look) if now != drawn else None
                 drawn = now
                 self._taken.clear()
@@ -266,7 +266,7 @@ def _numbers(look: Look) -> Numbers | None:
         return None
     from gpt_tui.progress.series import Numbers
 
-    return Numbers.of(look.columns, look.evals, look.samples, look.pauses)
+    return Numbers.of(look.columns, look.evals, look.samples, look.pauses, look.rounds)
 
 
 def _possible(look: Look) -> tuple[object, ...]:

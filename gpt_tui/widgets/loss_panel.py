@@ -204,6 +204,8 @@ class LossPanel(Vertical, can_focus=True):
             parts += [("▲ ", "$secondary"), "sample  "]
         if len(drawing.paused):
             parts += [("┊ ", "$faint"), "pause  "]
+        if len(drawing.rounds):
+            parts += [("╎ ", "$secondary"), "round  "]
         if self._others:
             parts += [(f"{line} ", "$other-curve"), "others"]
         self.query_one("#legend-line", Static).update(Content.assemble(*parts), layout=False)

@@ -35,6 +35,7 @@ class LossPlot(PlotWidget, inherit_bindings=False, can_focus=False):
         "loss-plot--other",
         "loss-plot--sample",
         "loss-plot--pause",
+        "loss-plot--round",
         "loss-plot--cursor",
     }
     DEFAULT_CSS = """
@@ -47,6 +48,7 @@ class LossPlot(PlotWidget, inherit_bindings=False, can_focus=False):
     LossPlot > .loss-plot--other { color: $other-curve; }
     LossPlot > .loss-plot--sample { color: $secondary; }
     LossPlot > .loss-plot--pause { color: $faint; }
+    LossPlot > .loss-plot--round { color: $secondary; }
     LossPlot > .loss-plot--cursor { color: $foreground; text-style: bold; }
     """
     LEAST = (10, 3)
@@ -169,16 +171,17 @@ class LossPlot(PlotWidget, inherit_bindings=False, can_focus=False):
         rows[-1][last] = "─"
 
     def _mark(self) -> None:
-        """Samples on the axis, pauses as broken upright lines, the other runs' names at their lines' ends."""
+        """Samples on the axis, pauses and rounds as broken upright lines, other runs' names at the ends of theirs."""
         drawing, canvas = self._drawing, self.canvas
         if drawing is None:
             return
         bottom = canvas.size.height - 1
-        for x in drawing.paused:
-            column, _ = self.get_pixel_from_coordinate(x, self._y_min)
-            for row in range(1, bottom):
-                if drawing.x[0] <= x <= drawing.x[1] and canvas.get_pixel(column, row)[0] == " ":
-                    canvas.set_pixel(column, row, "┊", self._style("pause"))
+        for places, character, name in ((drawing.paused, "┊", "pause"), (drawing.rounds, "╎", "round")):
+            for x in places:
+                column, _ = self.get_pixel_from_coordinate(x, self._y_min)
+                for row in range(1, bottom):
+                    if drawing.x[0] <= x <= drawing.x[1] and canvas.get_pixel(column, row)[0] == " ":
+                        canvas.set_pixel(column, row, character, self._style(name))
         for x in drawing.sampled:
             if drawing.x[0] <= x <= drawing.x[1]:
                 column, _ = self.get_pixel_from_coordinate(x, self._y_min)

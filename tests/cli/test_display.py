@@ -91,6 +91,13 @@ def test_the_panel_tells_what_matters(width: int, height: int) -> None:
     assert "23.4 k tokens/s" in text and "█" in text and "step 100 writes" in text and "Once upon" in text
 
 
+def test_the_panel_tells_which_round_it_is() -> None:
+    panel = panel_in_the_middle()
+    assert "round" not in "\n".join(drawn(panel, 100, 24))
+    panel.update(events.Round(step=100, number=2, count=3))
+    assert "round 2 of 3" in "\n".join(drawn(panel, 100, 24))
+
+
 def test_the_panel_keeps_its_height_whatever_the_sample() -> None:
     panel = panel_in_the_middle()
     before = len(drawn(panel, 80, 24))

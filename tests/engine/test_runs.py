@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from engine.errors import BusyError, ConfigError, CorpusError, ModelNotFoundError, NameTakenError, RequestError
-from engine.events import Checkpoint, End, Eval, Event, Pause, Prepare, Resume, Sample, Start, Step, to_json
+from engine.events import Checkpoint, End, Eval, Event, Pause, Prepare, Resume, Round, Sample, Start, Step, to_json
 from engine.store import models
 from engine.training import runs
 from engine.training.log import History, LogReader
@@ -319,6 +319,13 @@ def test_going_on_takes_back_what_was_not_saved() -> None:
     assert history.checkpoints
     history.feed(_lines(_start()))
     assert not history.step
+
+
+def test_rounds_are_told_once_though_a_resumed_run_says_again_where_it_is() -> None:
+    history, second = History(), Round(step=20, number=2, count=3)
+    history.feed(_lines(_start(), _step(20), second, _step(30), Round(step=40, number=3, count=3), _step(41)))
+    history.feed(_lines(_start(30), Resume(step=30), second))
+    assert history.rounds == [second]
 
 
 def test_a_line_that_a_crash_cut_off_hides_no_other() -> None:

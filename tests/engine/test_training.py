@@ -22,7 +22,7 @@ from engine.errors import (
     NameTakenError,
     RequestError,
 )
-from engine.events import End, Eval, Event, Prepare, Resume, Sample, Start, Step, Warning, from_json
+from engine.events import End, Eval, Event, Prepare, Resume, Round, Sample, Start, Step, Warning, from_json
 from engine.store import checkpoint, models
 from engine.training.trainer import Control, train
 
@@ -71,6 +71,18 @@ def test_it_learns(prose: Path) -> None:
     events = _train(prose, steps=150)
     evals = [event for event in events if isinstance(event, Eval)]
     assert evals[-1].bits_per_byte < 0.5 * evals[0].bits_per_byte
+
+
+def test_rounds_are_told_and_their_average_is_what_is_measured(prose: Path, home: Path) -> None:
+    events = _train(prose, steps=60, settings=["rounds=3", "eval_interval=10"])
+    assert [(event.step, event.number, event.count) for event in events if isinstance(event, Round)] == [
+        (20, 2, 3),
+        (40, 3, 3),
+    ]
+    losses = {event.step: event.loss for event in events if isinstance(event, Step)}
+    held_out = {event.step: event.val_loss for event in events if isinstance(event, Eval)}
+    assert losses[30] > losses[20] - 0.3  # it has begun again
+    assert abs(held_out[30] - held_out[20]) < 0.5 * (held_out[10] - held_out[20]) + 0.1
 
 
 def test_the_log_holds_the_same_events(prose: Path, home: Path) -> None:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.events import Eval, Step, to_json
+from engine.events import Eval, Round, Step, to_json
 from gpt_tui.progress.axes import Ticks
 from gpt_tui.progress.following import Columns, Following
 from gpt_tui.progress.series import Numbers, View, smoothed, to_axis
@@ -56,6 +56,13 @@ def test_the_smoothed_line_keeps_the_fall_and_loses_the_noise() -> None:
     smooth = sum(abs(a - b) for a, b in zip(found.smooth, true, strict=True))
     assert smooth < raw / 4
     assert found.smooth[0] == pytest.approx(found.loss[0])
+
+
+def test_the_smoothed_line_jumps_where_a_round_begins() -> None:
+    columns = Columns(*(array(code, range(1, 201)) for code in "dqq"), array("d", [2.0] * 100 + [5.0] * 100))
+    found = Numbers.of(columns, rounds=[Round(elapsed=100.5, step=100, number=2, count=2)])
+    assert found.smooth.tolist() == found.loss.tolist()
+    assert found.draw(View(axis="steps"), 80).rounds.tolist() == [100.0]
 
 
 def test_losses_that_are_no_numbers_are_left_out() -> None:

@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 from textual_hires_canvas import TextAlign
 
-from engine.events import End, Pause, Resume, Token
+from engine.events import End, Pause, Resume, Round, Token
 from engine.training import runs
 from engine.training.tickets import State, Wish
 from gpt_tui import navigation, themes
@@ -362,6 +362,17 @@ async def test_pauses_and_samples_are_marked(home: Path) -> None:
         async with app().run_test(size=(100, 34)) as pilot:
             await until(pilot, says(pilot, "┊ pause", "▲ sample"))
             await until(pilot, lambda: screen(pilot).count("┊") > 3 and screen(pilot).count("▲") == 2)
+
+
+async def test_a_round_is_marked_and_told(home: Path) -> None:
+    with fake() as run:
+        run.start()
+        run.learn(40)
+        run.log(Round(elapsed=42.0, step=40, number=2, count=3))
+        run.learn(40)
+        async with app().run_test(size=(120, 34)) as pilot:
+            await until(pilot, says(pilot, "╎ round", "round 2 of 3"))
+            await until(pilot, lambda: screen(pilot).count("╎") > 3)
 
 
 async def test_a_training_that_began_meanwhile_is_shown_when_one_comes_back(store: Path) -> None:
