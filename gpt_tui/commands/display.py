@@ -66,7 +66,7 @@ class JsonReport(QuietReport):
 
 
 class LineReport(QuietReport):
-    """Plain lines, for a file or a pipe: each evaluation and round, and between them a line every ten seconds at most."""
+    """Plain lines, for a file or a pipe: evaluations, rounds, and between them a line every ten seconds at most."""
 
     INTERVAL = 10.0
 
