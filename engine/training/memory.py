@@ -9,6 +9,9 @@ from engine.errors import ConfigError
 
 STATE_BYTES = 16
 """Of each parameter: weight, gradient and two moments (of Muon, one and its update) in float32."""
+ROUND_BYTES = 12
+"""Of each parameter, where there are several rounds: where they begin, their mean, and the weights that are laid aside
+while that is looked at."""
 GATHERED_BYTES = 8
 """Of each parameter that a sharded step has gathered: weight and gradient."""
 
@@ -35,6 +38,13 @@ class Needs:
             batch=4 * 8 * train.batch_size * model.block_size * model.n_layer * model.n_embd,
             gathered=GATHERED_BYTES * (outside + 2 * block),
         )
+
+
+def has_room_for_rounds(model: ModelConfig, memory: int, processes: int) -> bool:
+    """Whether several rounds leave half of each process's share of `memory` (bytes in all, 0: unknown) for the batches
+    and for others."""
+    needed = processes * (STATE_BYTES + ROUND_BYTES) * model.parameter_counts()["total"]
+    return not memory or needed <= memory / 2
 
 
 def shards(model: ModelConfig, train: TrainConfig, memory: int, processes: int) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from engine.config import ModelConfig, TrainConfig
 from engine.errors import ConfigError
 from engine.model.presets import CLASSIC_TRAINING, SHAPES, classic_model, sized_model
-from engine.training.memory import check_memory
+from engine.training.memory import check_memory, has_room_for_rounds
 
 MEASURED_OPERATIONS = 8.3e6
 """Operations a token of the model that a machine is measured with."""
@@ -128,8 +128,9 @@ def plan(
     if base is not None:
         shape: dict[str, Any] = {f: getattr(base, f) for f in base.__dataclass_fields__}
         tokens = (seconds or 120.0) * machine.tokens_per_second(base)
-        strangeness, most = base_bits / max(trigram_bits, 1e-6), MOST_ROUNDS if minutes else 1
-        training = fine_tuning(base, tokens, tokens_there, strangeness, most)
+        roomy = has_room_for_rounds(base, machine.memory, machine.processes)
+        strangeness, rounds = base_bits / max(trigram_bits, 1e-6), MOST_ROUNDS if minutes and roomy else 1
+        training = fine_tuning(base, tokens, tokens_there, strangeness, rounds)
     elif preset == "classic":
         shape, training = classic_model(vocab), dict(CLASSIC_TRAINING)
     elif preset in SHAPES:

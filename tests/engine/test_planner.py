@@ -139,6 +139,8 @@ def test_minutes_that_are_left_over_go_into_rounds_where_a_text_is_strange_to_th
     assert [train.most_epochs for train in strange] == [2.0, 4.0, 8.0]
     assert planned(1.8, minutes=60).rounds == 1
     assert planned(2.5, steps=5000).rounds == planned(2.5, epochs=20).rounds == 1
+    machine = replace(machine, memory=150_000_000)  # enough for one
+    assert planned(2.5, minutes=60).rounds == 1
 
 
 def test_the_tokens_of_the_model_that_is_gone_on_from_are_counted() -> None:
