@@ -302,9 +302,10 @@ def fine_tuning(base: ModelConfig, tokens: float, there: float, strangeness: flo
     """Training that goes on from a model and has time for so many tokens of a text of `there`; rates fall to zero.
 
     Momentum is short, as these trainings are: with Muon's at 0.95 tiny shakespeare came to 1.895 bits per byte in 350
-    steps, with 0.9 to 1.858 and with 0.8 to 1.841; in 90 steps by AdamW to 2.025 with 0.9 and to 2.010 with 0.7. A text that is no stranger to the model than its like is learned at
-    low rates, for what the model knows already serves it. Where a text is read twice lower rates help or harm: tiny
-    shakespeare came to 1.840 with AdamW at 2e-3 and to 1.821 at 8e-4, but conversations to 1.122 and to 1.139.
+    steps, with 0.9 to 1.858 and with 0.8 to 1.841; in 90 steps by AdamW to 2.025 with 0.9 and to 2.010 with 0.7. A text
+    that is no stranger to the model than its like is learned at low rates, for what the model knows already serves it.
+    Where a text is read twice lower rates help or harm: tiny shakespeare came to 1.840 with AdamW at 2e-3 and to 1.821
+    at 8e-4, but conversations to 1.122 and to 1.139.
     """
     smallest = SMALLEST_BATCH * base.block_size
     epochs = min(LARGEST_EPOCHS, max(FINE_TUNING_EPOCHS, FEWEST_STEPS * smallest / there))
