@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 _FIRST, _MEAN = "rounds.first", "rounds.mean"
+_NUMBERS = ("current", "first_step", "over", "part")
 
 
 class Rounds:
@@ -28,7 +29,8 @@ class Rounds:
     def __init__(self, data: Tensor, count: int) -> None:
         """`data` is the flat buffer of the weights, which the rounds change in place."""
         self.data, self.count = data, count
-        self.current = self.first_step = 0
+        self.current = self.first_step = self.over = 0
+        """The round it is in, from 0; the step that it began at; how many rounds the mean is of."""
         self.part = 0.0
         """How far the current round is, 0 to 1."""
         self.first: Tensor | None = None
@@ -71,7 +73,8 @@ class Rounds:
         if self.mean is None:
             self.mean = self.data.clone()
         else:
-            self.mean.lerp_(self.data, part / (self.current + part))
+            self.mean.lerp_(self.data, part / (self.over + part))
+        self.over += 1
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -80,8 +83,8 @@ class Rounds:
             yield
             return
         self._aside = self.data.clone()
-        torch.lerp(self.mean, self._aside, self.part / (self.current + self.part), out=self.data)
         try:
+            torch.lerp(self.mean, self._aside, self.part / (self.over + self.part), out=self.data)
             yield
         finally:
             self.data.copy_(self._aside)
@@ -95,11 +98,11 @@ class Rounds:
         return {name: tensor for name, tensor in kept.items() if tensor is not None}
 
     def numbers(self) -> dict[str, Any]:
-        return {"current": self.current, "first_step": self.first_step, "part": self.part}
+        return {name: getattr(self, name) for name in _NUMBERS}
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
         """Take up what `tensors` and `numbers` gave. Raises `ValueError` where it is another model's."""
-        self.current, self.first_step, self.part = (numbers[key] for key in ("current", "first_step", "part"))
+        self.current, self.first_step, self.over, self.part = (numbers[name] for name in _NUMBERS)
         kept = [tensors[name].to(self.data.device) if name in tensors else None for name in (_FIRST, _MEAN)]
         if any(tensor is not None and tensor.shape != self.data.shape for tensor in kept):
             raise ValueError("the weights that its rounds begin from do not fit the model")

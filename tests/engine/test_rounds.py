@@ -60,6 +60,16 @@ def test_a_round_that_is_broken_off_counts_for_as_much_as_it_went() -> None:
     assert rounds.data.tolist() == pytest.approx([4.0] * 4)
 
 
+def test_a_round_that_the_clock_leapt_over_does_not_count() -> None:
+    rounds = begun(4)
+    rounds.data.fill_(2.0)
+    assert rounds.reach(0.8, 10)
+    assert rounds.current == 3
+    rounds.data.fill_(6.0)
+    rounds.end(1.0)
+    assert rounds.data.eq(4.0).all()
+
+
 def test_the_progress_of_a_round_stays_within_it_until_the_next_begins() -> None:
     rounds = begun(2)
     assert rounds.part_at(0.25) == 0.5
