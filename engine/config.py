@@ -118,7 +118,7 @@ class TrainConfig:
         0.0, "Passes over the text after which minutes end early; 0: no limit.", ge=0.0, le=1e6
     )
     rounds: int = setting(
-        1, "Trainings within the budget, from the same weights in other orders, that are averaged.", ge=1, le=64
+        1, "Trainings of the budget, each from the same model in another order, averaged; from scratch: 1.", ge=1, le=64
     )
     tokenizer: str = setting("bpe", "What a token is: bpe, byte or word.", choices=("bpe", "byte", "word"))
     holdout: float = setting(0.1, "Share of the text, at its end, that is kept for measuring.", ge=0.001, le=0.5)
