@@ -287,10 +287,10 @@ FEWEST_STEPS, LARGEST_EPOCHS = 100, 4.0
 """A text that is too short for so many steps of the smallest batch is read up to so many times: letters of 0.1 MB came
 to 1.366 in 94 such steps, and to 1.425 in 24 of eight windows, which are two passes."""
 MOST_ROUNDS, STRANGE_ENOUGH = 4, 0.5
-"""A text to which more than this share of the highest rates is due is learned, where there is time, in so many rounds at
-most, which are averaged: tiny shakespeare, which two passes bring to 1.840, came to 1.812 in three rounds of 1.3 passes
-and to 1.807 in four of two; but 1.1 MB of conversations to 1.135 in three rounds of 1.3 passes and to 1.122 in one of
-two. What is learned at low rates comes to the same by each way: novelists and letters gained nothing."""
+"""A text to which more than this share of the highest rates is due is learned, where there is time, in so many rounds
+at most, which are averaged: tiny shakespeare, which two passes bring to 1.840, came to 1.812 in three rounds of 1.3
+passes and to 1.807 in four of two; but 1.1 MB of conversations to 1.135 in three rounds of 1.3 passes and to 1.122 in
+one of two. What is learned at low rates comes to the same by each way: novelists and letters gained nothing."""
 SMALLEST_BATCH, MUON_FROM = 4, 5.0
 """Windows in a step. From so many on, as `FINE_TUNING_STEPS` counts them, Muon takes the matrices, in steps of eight:
 tiny shakespeare in 60 s came to 1.834 in 182 of those, and to 1.850 in 410 of four by AdamW. Where steps are small, so
